@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Writes the lock of every extra, with hashes and no download addresses; all from one resolution, so that they fit together.
+# Usage: requirements/lock.sh [--upgrade]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+compile() { uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version "${PYTHON_VERSION:-3.11}" --universal "$@"; }
+extras=$(python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"])')
+compile "$@" --all-extras pyproject.toml -o requirements/all.txt
+for extra in $extras; do
+    compile --extra "$extra" -c requirements/all.txt pyproject.toml -o "requirements/$extra.txt"
+done
+for name in uv sam bench go; do
+    compile "$@" "requirements/$name.in" -o "requirements/$name.txt"
+done
+# Runs in every Python version of the catalogue, so it is resolved for the oldest.
+PYTHON_VERSION=3.10 compile "$@" requirements/runtime-python.in -o requirements/runtime-python.txt

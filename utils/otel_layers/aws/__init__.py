@@ -1,0 +1,1 @@
+"""The typed boundary to AWS, and the embedded AWS."""

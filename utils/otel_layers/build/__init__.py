@@ -1,0 +1,1 @@
+"""Runs a folder's recipe and turns its tree into a reproducible, checked zip."""

@@ -1,0 +1,40 @@
+"""Files that are never seen half-written, and temporary folders that are never left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import UsageError
+from .project import Project
+
+
+def write_atomically(path: Path, body: str | bytes) -> None:
+    """Write `body` to `path` so that a reader sees the old file or the new one, never a part."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as out:
+            out.write(body.encode() if isinstance(body, str) else body)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"cannot write {path}", why=str(exc)) from exc
+
+
+@contextmanager
+def temporary(project: Project, prefix: str) -> Iterator[Path]:
+    """A temporary folder inside the project's .cache/tmp, removed at the end whatever happened."""
+    home = project.cache / "tmp"
+    home.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=home))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

