@@ -101,7 +101,7 @@ class Catalogue:
     layers: Mapping[str, Layer]
     runtimes: Mapping[str, Runtime]
     retired: tuple[str, ...]
-    partitions: tuple[str, ...]
+    partitions: Mapping[str, str]  # partition -> its home region
     default_partition: str
     regions: Mapping[str, Region]
 
@@ -118,6 +118,11 @@ class Catalogue:
     def region(self, name: str) -> Region:
         """The region called `name`; UsageError with near names for any other."""
         return _pick("region", name, self.regions)
+
+    @property
+    def home_region(self) -> Region:
+        """The region that is meant when none is named."""
+        return self.regions[self.partitions[self.default_partition]]
 
     def select_regions(self, spec: str, partition: str = "") -> tuple[Region, ...]:
         """The regions of `spec`: 'all' (of `partition`, default the default one) or names separated by commas."""
@@ -220,18 +225,22 @@ def load(path: Path) -> Catalogue:
     retired_table.done()
     for both in set(retired) & set(runtimes):
         raise CatalogueError(f"layers.toml: {both!r} is in [runtimes] and in [retired]")
-    defaults, partitions = [], []
+    defaults: list[str] = []
+    partitions: dict[str, str] = {}
     for key, value in root.take("partitions", dict).items():
         table = _Table(f"[partitions] {key}", value)
-        partitions.append(key)
+        partitions[key] = table.take("home", str)
         defaults += [key] if table.take("default", bool) else []
         table.done()
     if len(defaults) != 1:
         raise CatalogueError(f"layers.toml: [partitions]: 'default' must be true once, not {len(defaults)} times")
     regions = {k: _region(k, v, partitions) for k, v in root.take("regions", dict).items()}
+    for key, home in partitions.items():
+        if home not in regions or regions[home].partition != key:
+            raise CatalogueError(f"layers.toml: [partitions] {key}: 'home' is {home!r}, no region of it")
     layers = {k: _layer(k, v, archs, runtimes) for k, v in root.take("layers", dict).items()}
     root.done()
-    return Catalogue(name, licence, archs, layers, runtimes, retired, tuple(partitions), defaults[0], regions)
+    return Catalogue(name, licence, archs, layers, runtimes, retired, partitions, defaults[0], regions)
 
 
 def _runtime(name: str, data: Any) -> Runtime:

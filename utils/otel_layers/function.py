@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Function:
     """Everything that decides how a function runs."""
 
@@ -15,16 +15,17 @@ class Function:
     runtime: str  # the catalogue's name: python3.12
     handler: str
     code: Path  # the folder that becomes /var/task
+    region: str
     layers: tuple[Path, ...] = ()  # zips, in the function's order
     environment: Mapping[str, str] = field(default_factory=dict)
     memory_mb: int = 128
     timeout_s: float = 3
     architecture: str = "x86_64"  # Lambda's spelling
-    region: str = "us-east-1"
     account: str = "123456789012"
     version: str = "$LATEST"
+    partition: str = "aws"
 
     @property
     def arn(self) -> str:
         """The function's ARN, unqualified."""
-        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{self.name}"

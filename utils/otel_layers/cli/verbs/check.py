@@ -1,0 +1,63 @@
+"""Check the sources: format, lint, types, shell scripts, Go's vet. Changes nothing unless --fix."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ... import console, process, toolchain
+from ...errors import FunctionFailed
+from ...project import Project
+
+SUMMARY = "format, lint, types, shell scripts"
+EXTRAS = ("dev", "aws", "local", "release")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `check`."""
+    parser.add_argument("--fix", action="store_true", help="format and mend what can be mended")
+
+
+def run(project: Project, args: argparse.Namespace) -> None:
+    """Run every check; all of them run, then any finding is an error."""
+    root, found = project.root, []
+    env = toolchain.environment(project, PYTHONPATH=str(root / "utils"), PYTHONDONTWRITEBYTECODE="1", GOTOOLCHAIN="local")
+    tools = Path(sys.executable).parent
+    scripts = _shell_scripts(root)
+    commands: list[tuple[str, list[str | Path], Path]] = [
+        ("Python format", [tools / "ruff", "format", "--no-cache", *([] if args.fix else ["--check"]), root], root),
+        ("Python lint", [tools / "ruff", "check", "--no-cache", *(["--fix"] if args.fix else []), root], root),
+        ("Python types", [tools / "mypy", "--cache-dir", project.cache / "mypy"], root),
+        ("shell scripts", [tools / "shellcheck", *scripts], root),
+    ]
+    for module in sorted(p.parent for p in root.glob("*/go.mod")):
+        go = toolchain.go(project)
+        commands += [("Go vet", [go, "vet", "./..."], module)]
+        sources = [p for p in module.rglob("*.go") if "testdata" not in p.parts]
+        commands += [("Go format", [Path(go).resolve().parent / "gofmt", "-w" if args.fix else "-l", *sources], module)]
+    for name, command, folder in commands:
+        console.step(name)
+        try:
+            out = process.run(command, cwd=folder, env=env, error=FunctionFailed, capture=True, echo=False)
+        except FunctionFailed as exc:
+            found.append(f"{name}: {exc.why or exc.what}")
+            continue
+        if name == "Go format" and out.strip():
+            found.append(f"{name}: not formatted:\n{out.strip()}")
+    if found:
+        raise FunctionFailed("checks failed", why="\n".join(found), remedy="./run.sh check --fix mends what can be mended")
+
+
+def _shell_scripts(root: Path) -> list[Path]:
+    """Every tracked file that is a shell script, by its first line."""
+    tracked = process.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"], capture=True, echo=False).split("\0")
+    scripts = []
+    for name in filter(None, tracked):
+        path = root / name
+        if path.is_file() and not path.suffix.startswith((".py", ".go", ".zip")):
+            with path.open("rb") as file:
+                first = file.readline(80)
+            if first.startswith(b"#!") and first.rstrip().endswith(b"sh"):
+                scripts.append(path)
+    return scripts

@@ -1,0 +1,107 @@
+"""The door: folders and verbs in either order, short flags, clear errors with their exit codes, no traceback."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from otel_layers import cli
+from otel_layers.errors import UsageError
+
+ROOT = Path(__file__).parents[3]
+KNOWN = ("collector", "python", "sample-apps/python-api")
+
+
+def run(*args: str, cwd: Path = ROOT, script: Path = ROOT / "run.sh") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([script, *args], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", ("", "", [])),
+        ("list", ("", "list", [])),
+        ("python list --json", ("python", "list", ["--json"])),
+        ("list python/", ("python", "list", [])),
+        ("./sample-apps/python-api list", ("sample-apps/python-api", "list", [])),
+        ("all list", ("all", "list", [])),
+        ("python", ("python", "", [])),
+        ("python -b", ("python", "build", [])),
+        ("sample-apps/python-api -d -r eu-west-1 -s x", ("sample-apps/python-api", "deploy", ["-r", "eu-west-1", "-s", "x"])),
+        ("python -l", ("python", "list-arn", [])),
+    ],
+)
+def test_folder_verb_and_rest(words: str, expected: tuple[str, str, list[str]]) -> None:
+    assert cli.split(words.split(), KNOWN) == expected
+
+
+def test_an_unknown_word_names_near_ones() -> None:
+    with pytest.raises(UsageError) as error:
+        cli.split(["pyton", "list"], KNOWN)
+    assert "python" in error.value.remedy
+
+
+def test_every_verb_has_help_and_a_summary() -> None:
+    page = run("--help")
+    assert page.returncode == 0
+    for name in cli.names():
+        assert cli.load(name).SUMMARY in page.stdout
+        one = run(name, "--help")
+        assert one.returncode == 0, one.stderr
+        assert one.stdout.startswith(f"usage: ./run.sh {name}")
+
+
+@pytest.mark.parametrize("words", ["nonsense", "list --nonsense", "build --arch mips", "build --layer nothing"])
+def test_bad_usage_is_words_and_exit_2(words: str) -> None:
+    done = run(*words.split())
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_every_folder_has_the_same_run_sh() -> None:
+    copies = [*ROOT.glob("*/run.sh"), *ROOT.glob("sample-apps/*/run.sh")]
+    assert len(copies) >= 3
+    assert {p.read_bytes() for p in copies} == {copies[0].read_bytes()}
+    assert all(os.access(p, os.X_OK) for p in copies)
+
+
+def test_a_folder_works_from_anywhere(tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere"
+    link.symlink_to(ROOT / "python")
+    for script in (ROOT / "python/run.sh", link / "run.sh"):
+        done = run("list", "--json", cwd=tmp_path, script=script)
+        assert [layer["folder"] for layer in json.loads(done.stdout)["layers"]] == ["python"]
+
+
+def test_a_catalogue_with_a_typo_is_refused(tmp_path: Path) -> None:
+    root = copy_project(tmp_path)
+    text = (root / "layers.toml").read_text()
+    (root / "layers.toml").write_text(text.replace('role = "collector"', 'roel = "collector"'))
+    done = run("list", cwd=root, script=root / "run.sh")
+    assert done.returncode == 2
+    assert "'role'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_region_and_a_runtime_are_one_line_each(tmp_path: Path) -> None:
+    root = copy_project(tmp_path)
+    text = (root / "layers.toml").read_text()
+    text = text.replace("[runtimes]\n", '[runtimes]\n"python3.99" = { language = "python", os = "al2023" }\n')
+    text = text.replace("[regions]\n", '[regions]\nxx-new-1 = { partition = "aws", opt-in = false, required = false }\n')
+    (root / "layers.toml").write_text(text)
+    listed = json.loads(run("list", "--json", cwd=root, script=root / "run.sh").stdout)
+    assert "python3.99" in next(la for la in listed["layers"] if la["language"] == "python")["runtimes"]
+    assert "xx-new-1" in [r["name"] for r in listed["regions"]]
+    matrix = json.loads(run("matrix", cwd=root, script=root / "run.sh").stdout)
+    assert {"layer", "folder", "arch", "language"} <= set(matrix["include"][0])
+
+
+def copy_project(tmp_path: Path) -> Path:
+    """The project's own files in another folder, with this one's tools."""
+    root = tmp_path / "copy"
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", "dist", "__pycache__"), symlinks=True)
+    (root / ".venv").symlink_to(ROOT / ".venv")
+    return root
