@@ -1,1 +1,1 @@
-"""The typed boundary to AWS, and the embedded AWS."""
+"""The one typed boundary to AWS, and the embedded AWS: a moto server with what moto lacks added."""

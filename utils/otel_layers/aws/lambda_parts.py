@@ -1,0 +1,116 @@
+"""What moto's Lambda lacks, added to it: look-up by ARN, code that can be downloaded, several copies of a layer in one copy's memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import urllib.parse
+from typing import Any
+
+from .faults import Environ, Page
+
+_bytes: dict[str, bytes] = {}  # by SHA-256: the same layer in 34 regions is in memory once
+
+
+def install(endpoint: str) -> None:
+    """Change moto's Lambda in this process; `endpoint` is where this server is reached."""
+    from moto.awslambda import models, responses
+
+    _share_bytes(models)
+    _layer_by_arn(responses)
+    _locations(models, endpoint)
+    _leave_queues_alone(models)
+    _run_nothing(models)
+
+
+def _share_bytes(models: Any) -> None:
+    original = models.LayerVersion.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        self.content = {"ZipFile": ""}
+        self.code_bytes = _bytes.setdefault(hashlib.sha256(self.code_bytes).hexdigest(), self.code_bytes)
+
+    models.LayerVersion.__init__ = init
+
+
+def _layer_by_arn(responses: Any) -> None:
+    def by_arn(self: Any) -> str:
+        arn = self.querystring.get("Arn", [""])[0]
+        parts = arn.split(":")
+        if len(parts) != 8 or not parts[7].isdigit():
+            raise responses_error(f"{arn} is not the ARN of a layer version", "ValidationException", 400)
+        return json.dumps(self.backend.get_layer_version(parts[6], parts[7]).get_layer_version())
+
+    listing = responses.LambdaResponse.list_layers
+    responses.LambdaResponse.get_layer_version_by_arn = by_arn
+    responses.LambdaResponse.list_layers = lambda self: by_arn(self) if "find" in self.querystring else listing(self)
+
+
+def responses_error(message: str, kind: str, status: int) -> Exception:
+    """An error as Lambda's API returns it."""
+    from moto.awslambda.exceptions import LambdaClientError
+
+    error: Exception = LambdaClientError(kind, message)
+    error.code = status  # type: ignore[attr-defined]
+    return error
+
+
+def _locations(models: Any, endpoint: str) -> None:
+    version, function = models.LayerVersion.get_layer_version, models.LambdaFunction.get_code
+
+    def get_layer_version(self: Any) -> dict[str, Any]:
+        found: dict[str, Any] = version(self)
+        found["Content"]["Location"] = f"{endpoint}/_embedded/layer/{self.account_id}/{self.region}/{self.name}/{self.version}"
+        return found
+
+    def get_code(self: Any) -> dict[str, Any]:
+        found: dict[str, Any] = function(self)
+        where = f"{endpoint}/_embedded/code/{self.account_id}/{self.region}/{urllib.parse.quote(self.function_name)}"
+        found["Code"] = {"RepositoryType": "S3", "Location": where}
+        return found
+
+    models.LayerVersion.get_layer_version = get_layer_version
+    models.LambdaFunction.get_code = get_code
+
+
+def _leave_queues_alone(models: Any) -> None:
+    """A mapping only says what belongs together: moto would take the messages and fail to run the function."""
+    original = models.LambdaBackend.create_event_source_mapping
+
+    def create(self: Any, spec: dict[str, Any]) -> Any:
+        from moto.sqs.models import sqs_backends
+
+        mapping = original(self, spec)
+        for queue in sqs_backends[self.account_id][self.region_name].queues.values():
+            queue.lambda_event_source_mappings.clear()
+        return mapping
+
+    models.LambdaBackend.create_event_source_mapping = create
+
+
+def _run_nothing(models: Any) -> None:
+    def invoke(self: Any, _event: str | None = None) -> tuple[str, bool, str]:
+        said = f"the embedded AWS runs no functions; ./run.sh invoke runs {self.function_name}"
+        return json.dumps({"errorMessage": said, "errorType": "NotHere"}), True, said
+
+    models.LambdaFunction._invoke_lambda = invoke
+
+
+def _layer_page(_environ: Environ, rest: str) -> tuple[int, str, bytes]:
+    from moto.awslambda.models import lambda_backends
+
+    account, region, name, version = rest.split("/")
+    found = lambda_backends[account][region].get_layer_version(name, version)
+    return 200, "application/zip", found.code_bytes
+
+
+def _code_page(_environ: Environ, rest: str) -> tuple[int, str, bytes]:
+    from moto.awslambda.models import lambda_backends
+
+    account, region, name = rest.split("/")
+    found = lambda_backends[account][region].get_function(urllib.parse.unquote(name))
+    return 200, "application/zip", found.code_bytes
+
+
+PAGES: dict[str, Page] = {"layer/": _layer_page, "code/": _code_page}
