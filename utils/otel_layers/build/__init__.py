@@ -1,1 +1,125 @@
-"""Runs a folder's recipe and turns its tree into a reproducible, checked zip."""
+"""Runs a folder's recipe and turns its tree into a reproducible, checked zip with its facts and its SBOM."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .. import archive, console
+from ..catalog import Architecture, Layer
+from ..errors import LayersError
+from ..files import temporary, write_atomically
+from ..project import Project
+from . import contract, inputs, recipe, revision, sbom
+
+
+@dataclass(frozen=True)
+class Facts:
+    """dist/NAME-ARCH.json: what a built zip is. The zip itself holds none of it, so that it depends on its sources alone."""
+
+    layer: str
+    version: str
+    arch: str
+    runtimes: tuple[str, ...]
+    sha256: str
+    code_sha256: str
+    zipped_bytes: int
+    unzipped_bytes: int
+    source_revision: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """A layer's zip in dist/, checked."""
+
+    layer: Layer
+    arch: Architecture
+    zip: Path
+    facts: Facts
+    fresh: bool  # it was there already, made from the same inputs
+
+
+def build(project: Project, layer: Layer, arch: Architecture, *, version: str = "", docker: bool = False, force: bool = False) -> Built:
+    """
+    dist/NAME-ARCH.zip of `layer`, with its facts and SBOM beside it.
+
+    A zip that was made from exactly these inputs is kept, unless `force`. With `docker` that cannot be known: an image may
+    change under its name, so the recipe always runs.
+    """
+    version = revision.version(project, layer, version)
+    with _alone(project, layer):
+        order = recipe.order(project, layer, arch, version, docker=docker)
+        before = inputs.digest(project, order)
+        place = project.dist / layer.zip_name(arch.name)
+        state = project.cache / "build" / f"{place.stem}.json"
+        if not force and not docker and _is_fresh(place, state, before):
+            return Built(layer, arch, place, _write_facts(project, order, place), fresh=True)
+        console.step(f"building {layer.name} {version} for {arch.name}")
+        state.unlink(missing_ok=True)
+        with temporary(project, "build") as tmp:
+            tree = recipe.run(project, order, tmp / "out")
+            packed = tmp / place.name
+            archive.pack(tree, packed)
+            contract.require(packed, layer, arch, project.catalogue)
+            bill = sbom.describe(project, order, tree, archive.measure(packed))
+            project.dist.mkdir(exist_ok=True)
+            packed.replace(place)
+        write_atomically(_beside(place, ".cdx.json"), json.dumps(bill, indent=2) + "\n")
+        facts = _write_facts(project, order, place)
+        if not docker and inputs.digest(project, order) == before:  # else a source changed meanwhile: the next build runs again
+            write_atomically(state, json.dumps({"inputs": before, "sha256": facts.sha256}))
+        return Built(layer, arch, place, facts, fresh=False)
+
+
+def _is_fresh(place: Path, state: Path, now: str) -> bool:
+    """Whether the zip and its SBOM are there, unchanged, and made from the inputs that `now` digests."""
+    if not (place.is_file() and _beside(place, ".cdx.json").is_file() and state.is_file()):
+        return False
+    try:
+        last = json.loads(state.read_text())
+        return bool(last["inputs"] == now and last["sha256"] == archive.measure(place).sha256)
+    except (ValueError, KeyError, TypeError, LayersError):
+        return False
+
+
+def _write_facts(project: Project, order: recipe.Order, place: Path) -> Facts:
+    size = archive.measure(place)
+    facts = Facts(
+        layer=order.layer.name,
+        version=order.version,
+        arch=order.arch.name,
+        runtimes=order.layer.runtimes,
+        sha256=size.sha256,
+        code_sha256=size.code_sha256,
+        zipped_bytes=size.zipped_bytes,
+        unzipped_bytes=size.unzipped_bytes,
+        source_revision=revision.source(project, order.layer),
+    )
+    write_atomically(_beside(place, ".json"), json.dumps(asdict(facts), indent=2) + "\n")
+    return facts
+
+
+def _beside(place: Path, suffix: str) -> Path:
+    return place.with_name(place.stem + suffix)
+
+
+@contextmanager
+def _alone(project: Project, layer: Layer) -> Iterator[None]:
+    """Builds of one folder share its downloads: one at a time, also over several processes."""
+    lock = project.cache / "build" / f"{layer.folder.replace('/', '-')}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.detail(f"waiting for another build of {layer.folder}")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)

@@ -1,0 +1,86 @@
+"""Build layers: runs each folder's recipe, packs its tree into dist/NAME-ARCH.zip, checks the zip, and writes its facts and SBOM beside it."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from dataclasses import asdict
+
+from ... import catalog, console
+from ...build import Built, build
+from ...errors import NothingToDo, UsageError
+from ...project import Project
+from .. import emit, json_option
+
+SUMMARY = "source -> dist/NAME-ARCH.zip, its facts and its SBOM"
+EXTRAS = ()
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `build`."""
+    parser.add_argument("--arch", default="", help="architectures, separated by commas, or all (default: this machine's)")
+    parser.add_argument("--layer", metavar="NAME", help="only this layer (default: all of the folder)")
+    parser.add_argument("--version", default="", help="X.Y.Z (default: the tag layer-NAME/X.Y.Z on the commit, else 0.0.0-dev)")
+    parser.add_argument(
+        "--docker", action=argparse.BooleanOptionalAction, default=False, help="run recipes that know how in a container (default: no)"
+    )
+    parser.add_argument("--force", action="store_true", help="build again even where nothing has changed")
+    json_option(parser)
+
+
+def layers(project: Project, name: str | None = None) -> tuple[catalog.Layer, ...]:
+    """The layers that a command in the project's folder builds: the folder's, in a sample those that it shows, else all; or the one called `name`."""
+    chosen = project.layers()
+    if project.is_sample():
+        chosen = tuple(layer for layer in project.catalogue.layers.values() if layer.sample == project.folder)
+    if name:
+        wanted = project.catalogue.layer(name)
+        if wanted not in chosen:
+            raise UsageError(f"{name} is not built in {project.folder}", remedy=f"./run.sh {wanted.folder} build --layer {name}")
+        return (wanted,)
+    if not chosen:
+        raise NothingToDo(f"no layer is built in {project.folder}")
+    return chosen
+
+
+def host() -> str:
+    """This machine's architecture."""
+    return catalog.architecture(platform.machine()).name
+
+
+def build_all(
+    project: Project, chosen: tuple[catalog.Layer, ...], arch: str = "", *, version: str = "", docker: bool = False, force: bool = False
+) -> list[Built]:
+    """Build each of the layers for each of the architectures that `arch` means (default: this machine's)."""
+    orders = [(layer, each) for layer in chosen for each in project.catalogue.select_architectures(arch or host(), layer)]
+    return [build(project, layer, each, version=version, docker=docker, force=force) for layer, each in orders]
+
+
+def table(built: list[Built]) -> str:
+    """What was built, for people."""
+    rows = [
+        (
+            one.layer.name,
+            one.arch.name,
+            one.facts.version,
+            _mega(one.facts.zipped_bytes),
+            f"{100 * one.facts.zipped_bytes / one.layer.zipped_bytes:.0f} %",
+            _mega(one.facts.unzipped_bytes),
+            f"{100 * one.facts.unzipped_bytes / one.layer.unzipped_bytes:.0f} %",
+            one.facts.sha256[:12],
+            "unchanged" if one.fresh else "built",
+        )
+        for one in built
+    ]
+    return console.table(("layer", "arch", "version", "zip", "of budget", "unzipped", "of budget", "sha256", ""), rows)
+
+
+def run(project: Project, args: argparse.Namespace) -> None:
+    """Build, and print what came out."""
+    built = build_all(project, layers(project, args.layer), args.arch, version=args.version, docker=args.docker, force=args.force)
+    result = [{**asdict(one.facts), "zip": str(one.zip.relative_to(project.root)), "fresh": one.fresh} for one in built]
+    emit(args, result, table(built))
+
+
+def _mega(size: int) -> str:
+    return f"{size / 1e6:.2f} MB"
