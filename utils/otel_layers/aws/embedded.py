@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,12 +21,16 @@ from . import faults as faulty
 _START_LIMIT = 60.0
 
 
-def server_command(project: Project, *, port: int, faults: Mapping[str, str], latency: float) -> tuple[list[str], dict[str, str]]:
-    """The command line and the environment of a server process."""
+def server_command(
+    project: Project, *, port: int = 0, faults: Mapping[str, str] | None = None, latency: float = 0.0, stacks: bool = False
+) -> tuple[list[str], dict[str, str]]:
+    """The command line and the environment of a server process; `stacks`: CloudFormation will be asked for soon."""
+    faults = faults or {}
     faulty.parse(faults)
     setting = json.dumps({"faults": dict(faults), "latency": latency})
     command = [sys.executable, "-m", "otel_layers.aws.server", f"--port={port}", f"--root={project.root}", f"--faults={setting}"]
-    package = project.root / "utils"
+    command += ["--stacks"] if stacks else []
+    package = Path(__file__).resolve().parents[2]  # the project may be a copy without the package
     env = toolchain.environment(project, PYTHONPATH=str(package), PYTHONPYCACHEPREFIX=str(project.cache / "pycache"))
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # byte code halves the start, and it is kept inside .cache
     return command, env
@@ -36,11 +41,11 @@ class EmbeddedAws:
     An AWS of this project's own on loopback, as a context manager; it ends with the process that started it.
 
     `faults` by region: 'hang', 'refuse', 'down', 'throttle:N' (the next N requests); `latency`: seconds added to every request.
-    Both can be changed with set_faults while it runs.
+    Both can be changed with set_faults while it runs. `stacks`: load CloudFormation at once, not at its first request.
     """
 
-    def __init__(self, project: Project, *, faults: Mapping[str, str] | None = None, latency: float = 0.0, port: int = 0) -> None:
-        self._project, self._faults, self._latency, self._wanted = project, dict(faults or {}), latency, port
+    def __init__(self, project: Project, *, faults: Mapping[str, str] | None = None, latency: float = 0.0, stacks: bool = False) -> None:
+        self._project, self._faults, self._latency, self._stacks = project, dict(faults or {}), latency, stacks
         self._child: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -50,7 +55,7 @@ class EmbeddedAws:
         return f"http://localhost:{self.port}"
 
     def __enter__(self) -> Self:
-        command, env = server_command(self._project, port=self._wanted, faults=self._faults, latency=self._latency)
+        command, env = server_command(self._project, faults=self._faults, latency=self._latency, stacks=self._stacks)
         log = self._project.cache / "aws" / f"embedded-{os.getpid()}-{id(self):x}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         try:

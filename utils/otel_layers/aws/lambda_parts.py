@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import urllib.parse
 from typing import Any
@@ -14,8 +15,8 @@ _bytes: dict[str, bytes] = {}  # by SHA-256: the same layer in 34 regions is in 
 
 def install(endpoint: str) -> None:
     """Change moto's Lambda in this process; `endpoint` is where this server is reached."""
-    from moto.awslambda import models, responses
-
+    models: Any = importlib.import_module("moto.awslambda.models")
+    responses: Any = importlib.import_module("moto.awslambda.responses")
     _share_bytes(models)
     _layer_by_arn(responses)
     _locations(models, endpoint)

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 # Read by moto when it is imported: a region that is newer than botocore is as good as any.
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--root", default="", help="told to who asks for the health, to tell servers apart")
     parser.add_argument("--faults", default="{}", help='JSON: {"faults": {REGION: KIND}, "latency": SECONDS}')
+    parser.add_argument("--stacks", action="store_true", help="load CloudFormation now, not when it is first asked for")
     parser.add_argument("--until-eof", action="store_true", help="end when stdin ends: with the process that started it")
     args = parser.parse_args(arguments)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -51,16 +53,40 @@ def main(arguments: list[str]) -> int:
     control = faults.Control()
     control.replace(args.faults.encode())
     moto = DomainDispatcherApplication(create_backend_app)
-    app = faults.around(moto, control, lambda_parts.PAGES, {"root": args.root})
+    app = faults.around(_with_stacks(moto), control, lambda_parts.PAGES, {"root": args.root})
     server = Server("127.0.0.1", args.port, app, handler=Handler)
     lambda_parts.install(f"http://localhost:{server.port}")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os._exit(0))
     if args.until_eof:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
+    if args.stacks:
+        threading.Thread(target=_stacks, daemon=True).start()
     print(json.dumps({"port": server.port, "pid": os.getpid()}), flush=True)
     server.serve_forever()
     return 0
+
+
+def _with_stacks(moto: faults.App) -> faults.App:
+    """`moto`, with CloudFormation's missing parts added before its first request."""
+
+    def serve(environ: faults.Environ, start: faults.Start) -> Iterable[bytes]:
+        if "/cloudformation/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+            _stacks()
+        return moto(environ, start)
+
+    return serve
+
+
+_loading = threading.Lock()
+
+
+def _stacks() -> None:
+    with _loading:
+        if "otel_layers.aws.stack_parts" not in sys.modules:
+            from . import stack_parts
+
+            stack_parts.install()
 
 
 def _end_with_stdin() -> None:
