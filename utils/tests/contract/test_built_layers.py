@@ -1,0 +1,154 @@
+"""Every built zip keeps its contract, is what its facts say, and comes out the same from the same source at another place."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from otel_layers import archive, build, catalog, toolchain
+from otel_layers.build import bytecode, contract, elf
+from otel_layers.errors import ContractBroken
+from otel_layers.files import temporary
+from otel_layers.project import Project, open_project
+
+QEMU = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+
+
+def native(place: Path) -> dict[str, elf.Elf]:
+    with zipfile.ZipFile(place) as source:
+        read = {info.filename: elf.read(source.read(info)) for info in source.infolist()}
+    return {name: found for name, found in read.items() if found}
+
+
+def test_contract(built: build.Built, project: Project) -> None:
+    assert contract.check(built.zip, built.layer, built.arch, project.catalogue) == []
+
+
+def test_facts(built: build.Built) -> None:
+    facts = json.loads(built.zip.with_suffix(".json").read_text())
+    size = archive.measure(built.zip)
+    assert {key: facts[key] for key in dataclasses.asdict(size)} == dataclasses.asdict(size)
+    assert (facts["layer"], facts["arch"], facts["runtimes"]) == (built.layer.name, built.arch.name, list(built.layer.runtimes))
+    assert re.fullmatch(r"([0-9a-f]{40}(-dirty)?|unknown)", facts["source_revision"])
+
+
+def test_bill_of_materials_names_what_is_inside(built: build.Built) -> None:
+    bill = json.loads(built.zip.with_name(built.zip.stem + ".cdx.json").read_text())
+    assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": archive.measure(built.zip).sha256}]
+    names = {component["name"] for component in bill["components"]}
+    with zipfile.ZipFile(built.zip) as source:
+        inside = set(source.namelist())
+    for component in bill["components"]:
+        assert component["version"]
+        for occurrence in component["evidence"]["occurrences"]:
+            assert occurrence["location"] in inside
+    expected = {"collector": {"stdlib", "go.opentelemetry.io/collector/pdata"}, "python": {"opentelemetry-api", "opentelemetry-sdk", "wrapt"}}
+    assert expected.get(built.layer.folder, set()) <= names
+
+
+def test_another_architecture_is_refused(built: build.Built, project: Project, tmp_path: Path) -> None:
+    """The other architecture's zip under this one's name, as a mixed-up release would have it."""
+    if not native(built.zip):
+        pytest.skip(f"{built.layer.name} has no native files")
+    other = next(a for a in catalog.ARCHITECTURES.values() if a != built.arch)
+    with pytest.raises(ContractBroken, match=f"for {other.name} breaks its contract") as caught:
+        contract.require(built.zip, built.layer, other, project.catalogue)
+    assert f"is for {built.arch.name}, not for {other.name}" in caught.value.why
+
+
+def test_over_budget_is_refused(built: build.Built, project: Project) -> None:
+    for key, size in (("zipped_bytes", built.facts.zipped_bytes), ("unzipped_bytes", built.facts.unzipped_bytes)):
+        assert contract.check(built.zip, dataclasses.replace(built.layer, **{key: size}), built.arch, project.catalogue) == []
+        tight = dataclasses.replace(built.layer, **{key: size - 1})
+        assert len(contract.check(built.zip, tight, built.arch, project.catalogue)) == 1
+
+
+def test_without_its_executable_it_is_refused(built: build.Built, project: Project, tmp_path: Path) -> None:
+    archive.unpack(built.zip, tmp_path / "opt")
+    (tmp_path / "opt" / built.layer.executables[0]).unlink()
+    archive.pack(tmp_path / "opt", tmp_path / "x.zip")
+    assert f"{built.layer.executables[0]} is missing" in contract.check(tmp_path / "x.zip", built.layer, built.arch, project.catalogue)
+
+
+def test_unpacking_and_packing_gives_the_same_bytes(built: build.Built, tmp_path: Path) -> None:
+    archive.unpack(built.zip, tmp_path / "opt")
+    archive.pack(tmp_path / "opt", tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == built.zip.read_bytes()
+
+
+def test_same_source_at_another_place_gives_the_same_bytes(built: build.Built, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another path, time zone, umask and hash seed, no recipe cache; only downloads are shared."""
+    with temporary(project, "elsewhere") as tmp:
+        root = tmp / "a much longer path than the first"
+        for name in ("layers.toml", "LICENSE", "requirements", built.layer.folder):
+            if (project.root / name).is_dir():
+                shutil.copytree(project.root / name, root / name, symlinks=True)
+            elif (project.root / name).is_file():
+                root.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(project.root / name, root / name)
+        (root / ".cache/go").mkdir(parents=True)
+        for shared in ("go/mod", "go/build", "uv", "envs"):
+            if (project.cache / shared).is_dir():
+                (root / ".cache" / shared).symlink_to(project.cache / shared)
+        monkeypatch.setenv("TZ", "Pacific/Auckland")
+        monkeypatch.setenv("PYTHONHASHSEED", "4711")
+        old = os.umask(0o077)
+        try:
+            again = build.build(open_project(root=root), built.layer, built.arch, version=built.facts.version)
+        finally:
+            os.umask(old)
+        assert not again.fresh
+        assert differences(built.zip, again.zip) == []
+        assert again.zip.read_bytes() == built.zip.read_bytes()
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """The files that differ, so that a failure says which."""
+    with zipfile.ZipFile(first) as one, zipfile.ZipFile(second) as two:
+        names = set(one.namelist()) | set(two.namelist())
+        both = set(one.namelist()) & set(two.namelist())
+        return sorted(n for n in names if n not in both or one.read(n) != two.read(n))
+
+
+def test_the_arm64_collector_runs(project: Project, tmp_path: Path) -> None:
+    if QEMU is None:
+        pytest.skip("qemu-aarch64 (Debian's qemu-user-static) is not installed")
+    layer = project.catalogue.layers["opentelemetry-collector"]
+    built = build.build(project, layer, catalog.architecture("arm64"))
+    archive.unpack(built.zip, tmp_path / "opt")
+    told = subprocess.run([QEMU, tmp_path / "opt/extensions/collector", "-v"], capture_output=True, text=True, check=True, timeout=60)
+    assert built.facts.version in told.stdout + told.stderr
+
+
+def test_the_python_layer_hides_nothing_of_the_function_s(built: build.Built) -> None:
+    """/opt/python stands before the runtime's own packages on the search path: only our entry may lie there."""
+    if built.layer.language != "python":
+        pytest.skip("not a Python layer")
+    with zipfile.ZipFile(built.zip) as source:
+        first = {
+            info.filename.split("/")[1]
+            for info in source.infolist()
+            if info.filename.startswith("python/") and not stat.S_ISLNK(info.external_attr >> 16)
+        }
+    assert len(first - {"__pycache__"}) == 1, first
+    assert not first & {"lib", "opentelemetry", "wrapt", "google", "typing_extensions"}
+
+
+def test_the_python_layer_is_compiled_for_every_interpreter_at_hand(built: build.Built) -> None:
+    if built.layer.language != "python":
+        pytest.skip("not a Python layer")
+    with zipfile.ZipFile(built.zip) as source:
+        names = source.namelist()
+    sources = {name for name in names if name.endswith(".py")}
+    at_hand = {version for version in toolchain.interpreters() if f"python{version}" in built.layer.runtimes}
+    compiled = {version: {bytecode.source_of(n) for n in names if n.endswith(".pyc") and bytecode.tag_of(n) == version} for version in at_hand}
+    for version in at_hand:
+        assert sources - compiled[version] == set(), f"not compiled for {version}"
