@@ -1,1 +1,1 @@
-"""Plans, publishes and verifies layer versions, and writes what users copy."""
+"""Publishing: plan (pure), execute (thin, resumable), receipt (what is there now), notes (what users read)."""

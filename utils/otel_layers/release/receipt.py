@@ -1,0 +1,154 @@
+"""The record of a publication: its plan and how every layer stands in every region. Written whole after each step, read back checked."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from ..errors import UsageError
+from ..files import write_atomically
+from .outcome import DONE, Result, Status
+from .plan import Item, Plan, Target
+
+SCHEMA = "opentelemetry-lambda-receipt/1"
+
+
+@dataclass
+class Receipt:
+    """A publication and its results so far, by (region, layer name)."""
+
+    plan: Plan
+    account: str
+    created: str  # UTC, ISO 8601
+    results: dict[tuple[str, str], Result] = field(default_factory=dict)
+
+    def stand(self) -> list[Result]:
+        """Every step's result, in the plan's order; pending where there is none."""
+        return [self.results.get((t.region, i.name), Result(i.name, t.region, "pending")) for t in self.plan.targets for i in self.plan.items]
+
+    def open(self, required: bool) -> list[Result]:
+        """What is not done, in the required regions or in the others."""
+        wanted = {t.region for t in self.plan.targets if t.required == required}
+        return [r for r in self.stand() if r.status not in DONE and r.region in wanted]
+
+    def arn(self, name: str, region: str) -> str:
+        """The ARN of the layer called `name` in `region`; '' when it is not done there."""
+        result = self.results.get((region, name))
+        return result.arn if result and result.status in DONE else ""
+
+    def record(self, result: Result) -> None:
+        """
+        Take in a result. What was done stays done when its region merely cannot be asked again;
+        what this publication made stays "published" when it is found again.
+        """
+        old = self.results.get((result.region, result.name))
+        if old and old.status in DONE:
+            if result.status in ("pending", "unreachable"):
+                return
+            if result.status == "reused" and result.arn == old.arn and result.public == old.public:
+                return
+        self.results[result.region, result.name] = result
+
+
+def new(plan: Plan, account: str) -> Receipt:
+    """An empty receipt."""
+    return Receipt(plan, account, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+
+
+def default_path(dist: Path, plan: Plan) -> Path:
+    """Where the receipt of `plan` goes: the same publication, typed again, finds it again."""
+    return dist / "receipts" / f"{plan.to}-{plan.release}-{plan.digest}.json"
+
+
+def save(receipt: Receipt, path: Path) -> None:
+    """Write the whole receipt, so that no reader ever sees a part of it."""
+    write_atomically(path, json.dumps(as_json(receipt), indent=2) + "\n")
+
+
+def as_json(receipt: Receipt) -> dict[str, Any]:
+    """The receipt as it stands in its file (docs/releasing.md explains the keys)."""
+    plan = receipt.plan
+    return {
+        "schema": SCHEMA,
+        "created": receipt.created,
+        "to": plan.to,
+        "partition": plan.partition,
+        "account": receipt.account,
+        "public": plan.public,
+        "layers": [asdict(item) for item in plan.items],
+        "regions": [asdict(target) for target in plan.targets],
+        "results": [asdict(result) for result in receipt.stand()],
+    }
+
+
+def load(path: Path) -> Receipt:
+    """The receipt in the file `path`; UsageError when it is none, with the key that is wrong."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise UsageError(f"there is no receipt {path}") from exc
+    except (OSError, ValueError) as exc:
+        raise UsageError(f"{path} is not a receipt", why=f"it is not readable JSON: {exc}") from exc
+    try:
+        return _decode(data)
+    except (KeyError, TypeError, ValueError) as exc:
+        why = f"the key {exc} is missing" if isinstance(exc, KeyError) else str(exc)
+        raise UsageError(f"{path} is not a receipt", why=why) from exc
+
+
+def _decode(data: Any) -> Receipt:
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise ValueError(f"its schema is {data.get('schema') if isinstance(data, dict) else None!r}, not {SCHEMA!r}")
+    if data["to"] not in ("local", "aws"):
+        raise ValueError(f"'to' is {data['to']!r}")
+    items = tuple(Item(**_checked(Item, entry, runtimes=tuple)) for entry in data["layers"])
+    targets = tuple(Target(**_checked(Target, entry)) for entry in data["regions"])
+    plan = Plan(data["to"], _text(data, "partition"), data["public"] is True, items, targets)
+    receipt = Receipt(plan, _text(data, "account"), _text(data, "created"))
+    steps = {(t.region, i.name) for t in targets for i in items}
+    if not steps:
+        raise ValueError("it has no layers or no regions")
+    for entry in data["results"]:
+        result = Result(**_checked(Result, entry))
+        if result.status not in get_args(Status):
+            raise ValueError(f"a result has the status {result.status!r}")
+        if (result.region, result.name) not in steps:
+            raise ValueError(f"it has a result of {result.name} in {result.region}, which are not in it")
+        if result.status != "pending" or result.arn:
+            receipt.results[result.region, result.name] = result
+    return receipt
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    if not isinstance(data[key], str):
+        raise TypeError(f"{key!r} must be text, not {data[key]!r}")
+    return str(data[key])
+
+
+def _checked(kind: type[Any], entry: Any, **convert: Any) -> dict[str, Any]:
+    """The keys of `entry` for the dataclass `kind`: all of them, no other, each of its type."""
+    if not isinstance(entry, dict):
+        raise TypeError(f"{kind.__name__.lower()} {entry!r} is not a table")
+    known = {f.name: str(f.type) for f in fields(kind)}
+    if odd := sorted(set(entry) ^ set(known)):
+        raise ValueError(f"a {kind.__name__.lower()} has the wrong keys: {', '.join(odd)}")
+    for key, value in entry.items():
+        expected: type | None = {"str": str, "int": int, "bool": bool, "Status": str, "tuple[str, ...]": list}.get(known[key])
+        if expected is None or type(value) is not expected:
+            raise TypeError(f"{kind.__name__.lower()}: {key!r} is {value!r}")
+    return {key: convert[key](value) if key in convert else value for key, value in entry.items()}
+
+
+def newest(dist: Path, layers: Iterable[str] = ()) -> tuple[Path, Receipt] | None:
+    """The receipt in dist/receipts that was written last and has an ARN of one of `layers` (default: of any); None without one."""
+    wanted = set(layers)
+    for path in sorted((dist / "receipts").glob("*.json"), key=lambda p: p.stat().st_mtime_ns, reverse=True):
+        found = load(path)
+        names = {i.name for i in found.plan.items if not wanted or i.layer in wanted}
+        if any(r.name in names and r.status in DONE for r in found.results.values()):
+            return path, found
+    return None
