@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-
 from otel_layers.local import otlp
 from otel_layers.local.otlp import Link, Span
 
