@@ -1,0 +1,55 @@
+"""
+Puts the layer's tree together: `assemble.py WHEELS SOURCES OUT`.
+
+WHEELS has a folder of installed packages for each Python version (3.10, 3.11 ...). What is the same in all is there once; only compiled extensions may differ.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+DEPENDENCIES = "otel-python"  # in /opt; our entry appends it to the search path, so it is behind everything that the function brings
+_METADATA = ("METADATA", "entry_points.txt")  # of *.dist-info, with licences: what importlib.metadata and an inventory need
+_COMMANDS = ("opentelemetry/instrumentation/auto_instrumentation", "opentelemetry/instrumentation/bootstrap")
+
+
+def main(wheels: Path, sources: Path, out: Path) -> None:
+    """Fill `out` as it shall look in /opt."""
+    dependencies = out / DEPENDENCIES
+    versions = sorted((p for p in wheels.iterdir() if p.is_dir()), key=lambda p: int(p.name.partition(".")[2]))
+    for version in versions:
+        for path in sorted(p for p in version.rglob("*") if p.is_file()):
+            name = path.relative_to(version)
+            if not wanted(name):
+                continue
+            place = dependencies / name
+            if not place.exists():
+                _copy(path, place)
+            elif place.read_bytes() != path.read_bytes():
+                sys.exit(f"{name} differs between Python versions: it cannot be shared (another one is in {version.name})")
+    for path in sorted((sources / "otel_lambda").rglob("*.py")):
+        _copy(path, out / "python" / path.relative_to(sources))
+
+
+def wanted(name: Path) -> bool:
+    """Whether the file `name` of an installed package is of use in a layer."""
+    top = name.parts[0]
+    if top.endswith(".dist-info"):
+        return name.name in _METADATA or "licen" in name.as_posix().lower() or name.name.upper().startswith(("NOTICE", "COPYING"))
+    if top == "bin" or top.startswith(".") or top.endswith("-stubs") or "__pycache__" in name.parts or "tests" in name.parts:
+        return False
+    if name.as_posix().startswith(_COMMANDS):
+        return False
+    return name.suffix in (".py", ".so", ".json") or name.suffix == ""
+
+
+def _copy(source: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, place)
+    place.chmod(0o644)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,1 @@
+"""The Python layer's own code; `bootstrap` is what the runtime client imports as the handler's module."""

@@ -1,0 +1,138 @@
+"""The spans of one invocation: started before the user's handler, ended after it."""
+
+import os
+
+from opentelemetry import context as context_api
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, set_span_in_context
+
+from . import messages, propagation, triggers
+
+
+class Invocation:
+    """What is open while the user's handler runs."""
+
+    __slots__ = ("child", "deadline", "http", "span", "token")
+
+
+def begin(telemetry, event, context, coldstart):
+    """Start the invocation's spans and make them current."""
+    trigger = triggers.recognise(event)
+    propagators = telemetry.propagators
+    carrier = _client_context(context) or trigger.carrier
+    parent = propagators.extract(carrier)
+    if trigger.batch is not None and telemetry.settings.single_message_parent:
+        parent = messages.single_parent(trigger.batch, propagators) or parent
+    invocation = Invocation()
+    invocation.http, invocation.child = trigger.http, None
+    invocation.deadline = getattr(context, "get_remaining_time_in_millis", None)
+    attributes = {"faas.coldstart": coldstart, "faas.trigger": trigger.trigger}
+    attributes.update(_identity(context))
+    attributes.update(trigger.attributes)
+    name = trigger.name or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "function"
+    links = _links(parent, carrier)
+    invocation.span = telemetry.tracer.start_span(name, context=parent, kind=SpanKind.SERVER, attributes=attributes, links=links)
+    current = set_span_in_context(invocation.span, parent)
+    if trigger.batch is not None:
+        batch = trigger.batch
+        invocation.child = telemetry.tracer.start_span(
+            batch.name, context=current, kind=SpanKind.CONSUMER, attributes=batch.attributes, links=batch.links(propagators)
+        )
+        current = set_span_in_context(invocation.child, current)
+    invocation.token = context_api.attach(current)
+    return invocation
+
+
+def finish(invocation, result, error):
+    """End the invocation's spans."""
+    try:
+        context_api.detach(invocation.token)
+        if error is not None:
+            _failed(invocation, error)
+        elif invocation.http:
+            _answered(invocation, result)
+    finally:
+        if invocation.child is not None:
+            invocation.child.end()
+        invocation.span.end()
+
+
+def remaining(invocation):
+    """Seconds until the function's deadline; None when the context does not say."""
+    try:
+        return invocation.deadline() / 1000
+    except Exception:  # noqa: BLE001 - a context of any shape
+        return None
+
+
+def _identity(context):
+    out = {}
+    request = getattr(context, "aws_request_id", None)
+    if isinstance(request, str) and request:
+        out["faas.invocation_id"] = request
+    arn = getattr(context, "invoked_function_arn", None)
+    if isinstance(arn, str) and arn:
+        out["aws.lambda.invoked_arn"] = arn
+        parts = arn.split(":")
+        if len(parts) >= 7:
+            out["cloud.resource_id"] = ":".join(parts[:7])
+            out["cloud.account.id"] = parts[4]
+    return out
+
+
+def _client_context(context):
+    """What a direct invocation's caller put into the client context."""
+    custom = getattr(getattr(context, "client_context", None), "custom", None)
+    if not isinstance(custom, dict):
+        return None
+    found = {k.lower(): v for k, v in custom.items() if isinstance(k, str) and isinstance(v, str)}
+    return found if "traceparent" in found or propagation.XRAY.lower() in found else None
+
+
+def _links(parent, carrier):
+    """X-Ray contexts that were not made the parent: the environment's, and one that came in a header."""
+    chosen = propagation.span_context(parent)
+    out = []
+    for header in (messages.environment_header(), carrier.get(propagation.XRAY.lower())):
+        found = propagation.xray(header)
+        known = [chosen, *(link.context for link in out)]
+        if found is not None and all(k is None or (k.trace_id, k.span_id) != (found.trace_id, found.span_id) for k in known):
+            out.append(Link(found))
+    return out
+
+
+def _failed(invocation, error):
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in (None, "builtins") else f"{kind.__module__}.{kind.__qualname__}"
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.endswith("otel_lambda/bootstrap.py"):
+        trace = trace.tb_next  # begins where the user's code begins
+    import traceback
+
+    text = "".join(traceback.format_exception(kind, error, trace))
+    event = {"exception.type": name, "exception.message": _text(error), "exception.stacktrace": text}
+    invocation.span.add_event("exception", event)
+    for span in (invocation.span, invocation.child):
+        if span is not None:
+            span.set_attribute("error.type", name)
+            span.set_status(Status(StatusCode.ERROR, _text(error)))
+
+
+def _text(error):
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the user's __str__ may fail
+        return ""
+
+
+def _answered(invocation, result):
+    code = result.get("statusCode") if isinstance(result, dict) else None
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        code = int(code)
+    if code is None and invocation.http == "v2":
+        code = 200  # what the gateway answers for any result that names no status
+    if not isinstance(code, int) or isinstance(code, bool):
+        return
+    invocation.span.set_attribute("http.response.status_code", code)
+    if code >= 500:
+        invocation.span.set_attribute("error.type", str(code))
+        invocation.span.set_status(Status(StatusCode.ERROR))

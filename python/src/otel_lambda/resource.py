@@ -1,0 +1,36 @@
+"""The resource: who sends this telemetry, from Lambda's own variables; what the user sets wins."""
+
+import os
+import sys
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.version import __version__
+
+from .settings import pairs
+
+
+def build():
+    """The Resource of this execution environment, without the SDK's detectors."""
+    env = os.environ
+    found = {
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.name": "opentelemetry",
+        "telemetry.sdk.version": __version__,
+        "cloud.provider": "aws",
+        "cloud.platform": "aws_lambda",
+        "cloud.region": env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
+        "faas.name": env.get("AWS_LAMBDA_FUNCTION_NAME"),
+        "faas.version": env.get("AWS_LAMBDA_FUNCTION_VERSION"),
+        "faas.instance": env.get("AWS_LAMBDA_LOG_STREAM_NAME"),
+        "process.runtime.name": sys.implementation.name,
+        "process.runtime.version": ".".join(map(str, sys.version_info[:3])),
+    }
+    memory = env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    if memory.isascii() and memory.isdigit():
+        found["faas.max_memory"] = int(memory) * 1024 * 1024
+    if env.get("AWS_LAMBDA_LOG_GROUP_NAME"):
+        found["aws.log.group.names"] = (env["AWS_LAMBDA_LOG_GROUP_NAME"],)
+    found.update(pairs(env.get("OTEL_RESOURCE_ATTRIBUTES", "")))
+    name = env.get("OTEL_SERVICE_NAME", "").strip() or found.get("service.name") or env.get("AWS_LAMBDA_FUNCTION_NAME")
+    found["service.name"] = name or "unknown_service:python"
+    return Resource({key: value for key, value in found.items() if value})

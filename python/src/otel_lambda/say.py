@@ -1,0 +1,26 @@
+"""The layer's words: single lines on stderr, repeated ones at most once a minute."""
+
+import sys
+import time
+
+_last: "dict[str, float]" = {}
+
+
+def say(line: str, topic: str = "") -> None:
+    """Write `line`; of a `topic`, at most one line a minute of wall time (which also runs while the sandbox is frozen)."""
+    if topic:
+        now = time.time()
+        if now - _last.get(topic, 0.0) < 60:
+            return
+        _last[topic] = now
+    try:
+        sys.stderr.write("otel: " + " ".join(line.split()) + "\n")
+        sys.stderr.flush()
+    except Exception:  # noqa: BLE001, S110 - a closed stderr must not fail the function
+        pass
+
+
+def cause(exc: BaseException) -> str:
+    """An exception in one line."""
+    text = str(exc)
+    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
