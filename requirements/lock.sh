@@ -14,3 +14,5 @@ for name in uv sam bench go; do
 done
 # Runs in every Python version of the catalogue, so it is resolved for the oldest.
 PYTHON_VERSION=3.10 compile "$@" requirements/runtime-python.in -o requirements/runtime-python.txt
+# What the Python layer ships: also for all of the catalogue's versions. Its folder keeps it, because its recipe is what reads it.
+PYTHON_VERSION=3.10 compile "$@" python/requirements.in -o python/requirements.txt

@@ -1,0 +1,87 @@
+"""The built layer and the interpreters to try it with."""
+
+from __future__ import annotations
+
+import textwrap
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from otel_layers import catalog, files, toolchain
+from otel_layers.build import build
+from otel_layers.project import Project, find_root
+from sandbox import Lambda, Receiver, receiving, running
+
+ROOT = find_root()
+PROJECT = Project(ROOT, catalog.load(ROOT / "layers.toml"), "python")
+LAYER = PROJECT.catalogue.layer("opentelemetry-python")
+VERSIONS = [PROJECT.catalogue.runtimes[name].version for name in LAYER.runtimes]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for `version` runs once for each runtime version; those that the machine lacks are skipped with the reason."""
+    if "version" in metafunc.fixturenames:
+        have = toolchain.interpreters()
+        marks = {v: () if v in have else pytest.mark.skip(reason=f"no Python {v} on this machine") for v in VERSIONS}
+        metafunc.parametrize("version", [pytest.param(v, marks=marks[v]) for v in VERSIONS])
+
+
+@pytest.fixture(scope="session")
+def layer() -> Iterator[Path]:
+    """The layer of this machine's architecture, built by the recipe and unpacked as at /opt, but writable by nobody's accident: each test run has its own."""
+    built = build(PROJECT, LAYER, catalog.architecture("amd64" if _machine() == "x86_64" else "arm64"))
+    with files.temporary(PROJECT, "python-layer") as folder:
+        unpack(built.zip, folder)
+        yield folder
+
+
+def unpack(source: Path, folder: Path) -> None:
+    """Unpack a zip with its modes, which zipfile leaves out."""
+    with zipfile.ZipFile(source) as archive:
+        for info in archive.infolist():
+            path = Path(archive.extract(info, folder))
+            if not info.is_dir():
+                path.chmod(info.external_attr >> 16 & 0o777)
+
+
+def _machine() -> str:
+    import platform
+
+    return platform.machine()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A healthy OTLP receiver."""
+    with receiving() as state:
+        yield state
+
+
+@pytest.fixture
+def start(layer: Path, receiver: Receiver, tmp_path: Path) -> Iterator[Callable[..., Lambda]]:
+    """Starts a function from source; its telemetry goes to `receiver`."""
+    with ExitStack() as stack:
+
+        def begin(version: str, source: str, *, handler: str = "app.handler", layer: Path | None = layer, wrapper: str = "otel-handler", **environment: str) -> Lambda:
+            task = tmp_path / "task"
+            task.mkdir(exist_ok=True)
+            if source:
+                (task / "app.py").write_text(textwrap.dedent(source))
+            env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}", **environment}
+            python = toolchain.interpreters()[version]
+            packages = toolchain.target(PROJECT, ROOT / "requirements/runtime-python.txt", str(python), f"runtime-python{version}")
+            process: AbstractContextManager[Any] = running(python, packages, layer, task, handler, {k: v for k, v in env.items() if v is not None}, wrapper)
+            return stack.enter_context(process)
+
+        yield begin
+
+
+@pytest.fixture
+def python() -> str:
+    """One version, for tests where the version does not matter: the project's own, which every machine has."""
+    import sys
+
+    return f"3.{sys.version_info.minor}"
