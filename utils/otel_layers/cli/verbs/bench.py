@@ -1,0 +1,141 @@
+"""Measure cold starts, invocations, memory and sizes against the bare runtime and the stock set-up, interleaved; writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ... import archive, console, toolchain
+from ...build import Built
+from ...catalog import Layer, Runtime
+from ...errors import ToolMissing, UsageError
+from ...files import temporary
+from ...project import Project
+from .. import emit, json_option
+from .build import build_all, host
+
+SUMMARY = "cold start, size and memory against bare and stock"
+EXTRAS = ("local",)
+ENOUGH = 20  # one cold start varies by tens of milliseconds: fewer runs print, but are not written down
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `bench`."""
+    parser.add_argument("--runs", type=int, default=ENOUGH, metavar="N", help=f"samples of each row (default {ENOUGH}; fewer are not written down)")
+    parser.add_argument("--runtime", default="", help="a Python runtime (default: the newest that this machine has)")
+    parser.add_argument("--sizes", action="store_true", help="only the sizes, nothing is run")
+    parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="write docs/benchmarks.md (default: yes)")
+    json_option(parser)
+
+
+def run(project: Project, args: argparse.Namespace) -> None:
+    """Build, measure, print, write."""
+    if args.runs < 1:
+        raise UsageError("--runs must be at least 1")
+    runtime = choose(project, args.runtime)
+    language = one_layer(project, "language", runtime.language)
+    collector = one_layer(project, "collector", "any")
+    arch = host()
+    built = build_all(project, (collector, language), arch)
+    with temporary(project, "bench") as tmp:
+        stock, plain = stock_layers(project, runtime, tmp)
+        sizes = size_rows(project, stock, plain)
+        result: dict[str, Any] = {"runtime": runtime.name, "arch": arch, "sizes": sizes}
+        if args.sizes:
+            emit(args, result, console.table(*size_table(sizes)))
+            return
+        measured, tables = measure_rows(project, runtime, built, (stock, plain), args.runs, tmp)
+    from ..bench import page
+
+    sections = {**tables, "Sizes": size_table(sizes)}
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    lead = f"{today}, {page.machine()}, {runtime.name} on {arch}, {args.runs} interleaved runs of each row: median (10th to 90th percentile)."
+    result |= {"date": today, "machine": page.machine(), "runs": args.runs, **measured}
+    emit(args, result, "\n\n".join([lead, *(f"{heading}\n{console.table(*table)}" for heading, table in sections.items())]))
+    if not args.write:
+        return
+    if args.runs < ENOUGH:
+        console.warn(f"docs/benchmarks.md is not written: {args.runs} runs say too little, {ENOUGH} are the least")
+        return
+    console.step(f"wrote {page.write(project.root, sections, lead).relative_to(project.root)}")
+
+
+def choose(project: Project, name: str) -> Runtime:
+    """The runtime called `name`, or the newest Python runtime whose interpreter the machine has."""
+    if name:
+        runtime = project.catalogue.runtime(name)
+        if runtime.language != "python":
+            raise UsageError(f"{name} is no Python runtime", why="the other languages have no rows yet")
+        if runtime.version not in toolchain.interpreters():
+            raise ToolMissing(f"the interpreter of {name} is not on this machine", remedy=f"one of python{', python'.join(toolchain.interpreters())}")
+        return runtime
+    at_hand = [r for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in toolchain.interpreters()]
+    if not at_hand:
+        raise ToolMissing("no interpreter of a Python runtime is on this machine", remedy="uv python install 3.13")
+    return max(at_hand, key=lambda r: tuple(map(int, r.version.split("."))))
+
+
+def one_layer(project: Project, role: str, language: str) -> Layer:
+    """The catalogue's first layer of that role and language."""
+    found = next((la for la in project.catalogue.layers.values() if la.role == role and la.language == language), None)
+    if found is None:
+        raise UsageError(f"the catalogue has no {role} layer for {language}")
+    return found
+
+
+def stock_layers(project: Project, runtime: Runtime, tmp: Path) -> tuple[Path, Path]:
+    """The stock set-up as two zips: with byte code for the runtime, and without any."""
+    from ..bench import stock
+
+    python = toolchain.interpreters()[runtime.version]
+    return (
+        stock.layer(project, python, runtime.version, tmp / "stock.zip", compiled=True),
+        stock.layer(project, python, runtime.version, tmp / "stock-plain.zip", compiled=False),
+    )
+
+
+def measure_rows(
+    project: Project, runtime: Runtime, built: list[Built], stock: tuple[Path, Path], runs: int, tmp: Path
+) -> tuple[dict[str, Any], dict[str, tuple[tuple[str, ...], list[list[str]]]]]:
+    """Run all rows; the result for machines, and the tables by their headings."""
+    from ..bench import cases, figures, measure
+
+    by_role = {one.layer.role: one for one in built}
+    rows = cases.cases(by_role["language"].zip, by_role["collector"].zip, *stock)
+    region = next(r.name for r in project.catalogue.regions.values() if r.required)
+    machine = measure.Machine(project, runtime.name, built[0].arch.aws, region, tmp)
+    console.step(f"measuring {len(rows)} rows, {runs} times each, interleaved")
+    samples = measure.rounds(machine, rows, runs)
+    summary = figures.summary(rows, samples)
+    ratio = figures.ratios(summary)
+    measured = {"rows": summary, "ratios": ratio, "samples": {key: [asdict(s) for s in values] for key, values in samples.items()}}
+    return measured, {
+        "Start and invocations": figures.rows_table(summary),
+        "Ours over stock": figures.ratios_table(ratio),
+        "The collector": figures.extension_table(summary),
+    }
+
+
+def size_rows(project: Project, stock: Path, plain: Path) -> list[dict[str, Any]]:
+    """Sizes of every built layer in dist/ and of the stock set-up, for one architecture each; of a layer with a program, that program's too."""
+    zips = [(f"{la.name}, {arch}", la, project.dist / la.zip_name(arch)) for la in project.catalogue.layers.values() for arch in la.architectures]
+    rows = []
+    for name, layer, path in [*((n, la, p) for n, la, p in zips if p.is_file()), ("stock", None, stock), ("stock, no byte code", None, plain)]:
+        size = archive.measure(path)
+        row = {"what": name, "zippedBytes": size.zipped_bytes, "unzippedBytes": size.unzipped_bytes}
+        if layer and layer.role == "collector":
+            with zipfile.ZipFile(path) as source:
+                row["binaryBytes"] = source.getinfo(layer.executables[0]).file_size
+        rows.append(row)
+    return rows
+
+
+def size_table(sizes: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Head and cells of the sizes."""
+    keys = ("zippedBytes", "unzippedBytes", "binaryBytes")
+    cells = [[str(row["what"]), *(f"{row[key] / 1e6:.2f}" if key in row else "" for key in keys)] for row in sizes]
+    return ("what", "zip, MB", "unzipped, MB", "binary, MB"), cells

@@ -1,0 +1,89 @@
+"""The benchmark's arithmetic and its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from otel_layers.cli.bench import cases, figures, page
+from otel_layers.cli.bench.measure import Sample
+from otel_layers.errors import UsageError
+
+ROWS = cases.cases(Path("l.zip"), Path("c.zip"), Path("s.zip"), Path("p.zip"))
+
+
+def sample(start: float, first: float = 1.0, extension: float | None = None) -> Sample:
+    return Sample(start=start, init=start + 1, extension=extension, first=first, warm=0.5, memory_mb=40.0)
+
+
+def samples() -> dict[str, list[Sample]]:
+    """Three rounds, of which the second was slow for every row alike; ours adds 3, stock 300."""
+    added = {cases.OURS: 3.0, cases.OURS_COLLECTED: 6.0, cases.STOCK: 300.0, cases.STOCK_PLAIN: 600.0}
+    return {
+        case.key: [
+            sample(slow + added.get(case.setup, 0.0), extension=4.0 if case.setup in (cases.COLLECTOR, cases.OURS_COLLECTED) else None)
+            for slow in (25.0, 90.0, 26.0)
+        ]
+        for case in ROWS
+    }
+
+
+def test_every_function_has_its_bare_row_and_keys_differ() -> None:
+    assert len({case.key for case in ROWS}) == len(ROWS)
+    assert {case.function for case in ROWS if case.setup == cases.BARE} == {case.function for case in ROWS}
+    assert [case.setup for case in ROWS if not case.traced] == [cases.BARE, cases.BARE, cases.COLLECTOR]
+
+
+def test_median_and_spread() -> None:
+    assert figures.figure([float(n) for n in range(101)]) == figures.Figure(50.0, 10.0, 90.0)
+    assert figures.figure([7.0]) == figures.Figure(7.0, 7.0, 7.0)
+
+
+def test_extras_compare_within_a_round() -> None:
+    rows = figures.summary(ROWS, samples())
+    ours = next(r for r in rows if r["setup"] == cases.OURS)
+    assert ours["start"]["median"] == 29.0
+    assert ours["startExtra"] == {"median": 3.0, "low": 3.0, "high": 3.0}
+    assert "startExtra" not in next(r for r in rows if r["setup"] == cases.BARE)
+    assert [r["setup"] for r in rows if "extension" in r] == [cases.OURS_COLLECTED, cases.OURS_COLLECTED, cases.COLLECTOR]
+
+
+def test_ratios() -> None:
+    ratios = figures.ratios(figures.summary(ROWS, samples()))
+    assert [(r["setup"], r["start"]) for r in ratios] == [(cases.OURS, 0.01), (cases.OURS_COLLECTED, 0.02)] * 2
+
+
+def test_no_ratio_where_stock_adds_nothing() -> None:
+    same = {case.key: [sample(25.0)] * 3 for case in ROWS}
+    ratios = figures.ratios(figures.summary(ROWS, same))
+    assert all("start" not in r for r in ratios)
+    assert figures.ratios_table(ratios)[1][0][2] == "-"
+
+
+def test_page_is_written_between_its_marks_only(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    text = f"# Title\n\nwords\n\n{page.BEGIN}\nold\n{page.END}\n\nmore words\n"
+    (tmp_path / "docs/benchmarks.md").write_text(text)
+    page.write(tmp_path, {"A table": (("a", "b"), [["1", "2"]])}, "The lead.")
+    now = (tmp_path / "docs/benchmarks.md").read_text()
+    assert now == f"# Title\n\nwords\n\n{page.BEGIN}\n\nThe lead.\n\n### A table\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n{page.END}\n\nmore words\n"
+    page.write(tmp_path, {"A table": (("a", "b"), [["1", "2"]])}, "The lead.")
+    assert (tmp_path / "docs/benchmarks.md").read_text() == now
+
+
+@pytest.mark.parametrize("text", ["", page.BEGIN, f"{page.END}{page.BEGIN}", page.BEGIN * 2 + page.END])
+def test_a_page_without_its_marks_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="no place for the tables"):
+        page.written(text, "body")
+
+
+def test_the_repository_s_page_has_its_marks() -> None:
+    text = (Path(__file__).parents[3] / "docs/benchmarks.md").read_text()
+    assert page.written(text, "x").count(page.BEGIN) == 1
+
+
+def test_the_machine_is_described_without_its_name() -> None:
+    import platform
+
+    assert "processors" in page.machine()
+    assert platform.node() not in page.machine()
