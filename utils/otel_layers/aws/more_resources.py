@@ -55,6 +55,18 @@ def _remove_layer_permission(place: Place, _given: Properties, made: Made) -> No
         version.policy.del_statement(sid)
 
 
+def _permission(place: Place, given: Properties) -> Made:
+    statement, _ = place.backend("awslambda").get_function(given["FunctionName"]).policy.add_statement(json.dumps(given))
+    return Made(f"{given['FunctionName'].rpartition(':')[2]}-{statement['Sid']}", {})
+
+
+def _remove_permission(place: Place, given: Properties, made: Made) -> None:
+    backend = place.backend("awslambda")
+    name = given["FunctionName"].rpartition(":")[2]
+    if any(f.function_name == name for f in backend.list_functions()):
+        backend.get_function(name).policy.del_statement(made.id.removeprefix(f"{name}-"))
+
+
 def _url(place: Place, given: Properties) -> Made:
     made = place.backend("awslambda").create_function_url_config(given["TargetFunctionArn"], given)
     return Made(made.function.function_arn, {"FunctionUrl": f"{made.url}/", "FunctionArn": made.function.function_arn})
@@ -109,6 +121,7 @@ def _buckets(place: Place) -> Any:
 
 
 KINDS = {
+    "AWS::Lambda::Permission": Kind(_permission, _remove_permission),  # moto's has no id and is never removed
     "AWS::Lambda::LayerVersionPermission": Kind(_layer_permission, _remove_layer_permission),
     "AWS::S3::BucketPolicy": Kind(_bucket_policy, _remove_bucket_policy),
     "AWS::Lambda::Url": Kind(_url, lambda *_: None),  # it goes with its function

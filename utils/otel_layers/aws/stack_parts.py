@@ -23,7 +23,13 @@ def install() -> None:
         return create(self, name=name, template=expanded(template, parameters, self), parameters=parameters, **more)
 
     def create_change_set(self: Any, *, template: str, parameters: dict[str, str], **more: Any) -> Any:
-        return change(self, template=expanded(template, parameters, self), parameters=parameters, **more)
+        made = change(self, template=expanded(template, parameters, self), parameters=parameters, **more)
+        try:
+            changeable(self.change_sets[made[0]])
+        except Exception:
+            del self.change_sets[made[0]]
+            raise
+        return made
 
     def update_stack(self: Any, name: str, template: str, parameters: Any = None, **more: Any) -> Any:
         values = {p["ParameterKey"]: p["ParameterValue"] for p in parameters or [] if "ParameterValue" in p}
@@ -68,7 +74,20 @@ def expanded(template: str, parameters: dict[str, str], backend: Any) -> str:
         kind = resource.get("Type", "")
         if kind not in get_model_map() and kind not in NULL_MODELS:
             raise ValidationError(message=f"the embedded AWS cannot make {kind} ({name})")
+        resource.setdefault("Properties", {})  # moto adds it while making the resource, and would then see a change
     return json.dumps(plain)
+
+
+def changeable(change_set: Any) -> None:
+    """A ValidationError for a change of what moto cannot change: it would forget the resource."""
+    from moto.cloudformation.exceptions import ValidationError
+    from moto.cloudformation.parsing import get_model_map
+
+    for change in change_set.changes:
+        model = get_model_map().get(change.resource_type)
+        if change.action == "Modify" and model and hasattr(model.update_from_cloudformation_json, "__isabstractmethod__"):
+            said = f"the embedded AWS cannot change {change.resource_type} ({change.logical_resource_id}): delete the stack first"
+            raise ValidationError(message=said)
 
 
 def settle(stack: Any, change_set: Any) -> None:
