@@ -1,0 +1,83 @@
+"""The platform.* events of one environment, with the content that AWS's have."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..function import Function
+from .generation import Current
+from .runtimes import Runtime
+from .telemetry_api import Telemetry
+
+
+def tracing(current: Current) -> dict[str, Any]:
+    """The tracing object of an event."""
+    parts = dict(p.split("=", 1) for p in current.trace_header.split(";") if "=" in p)
+    return {"spanId": parts.get("Parent", ""), "type": "X-Amzn-Trace-Id", "value": current.trace_header}
+
+
+def init_start(telemetry: Telemetry, function: Function, runtime: Runtime, phase: str, at: int) -> None:
+    """platform.initStart."""
+    record = {
+        "initializationType": "on-demand",
+        "phase": phase,
+        "runtimeVersion": f"python:{runtime.exact}",
+        "functionName": function.name,
+        "functionVersion": function.version,
+        "instanceMaxMemory": function.memory_mb << 20,
+    }
+    telemetry.emit("platform.initStart", record, at=at)
+
+
+def init_runtime_done(telemetry: Telemetry, phase: str, error: dict[str, Any] | None, at: int) -> None:
+    """platform.initRuntimeDone."""
+    telemetry.emit("platform.initRuntimeDone", {"initializationType": "on-demand", "phase": phase, **outcome(error)}, at=at)
+
+
+def init_report(telemetry: Telemetry, phase: str, ms: float, error: dict[str, Any] | None, at: int) -> None:
+    """platform.initReport."""
+    record = {"initializationType": "on-demand", "phase": phase, **outcome(error), "metrics": {"durationMs": round(ms, 3)}}
+    telemetry.emit("platform.initReport", record, at=at)
+
+
+def start(telemetry: Telemetry, function: Function, current: Current) -> None:
+    """platform.start."""
+    record = {"requestId": current.request_id, "version": function.version, "tracing": tracing(current)}
+    telemetry.emit("platform.start", record, at=current.started_at)
+
+
+def runtime_done(telemetry: Telemetry, current: Current, status: str, error: dict[str, Any] | None, at: int) -> None:
+    """platform.runtimeDone."""
+    metrics: dict[str, Any] = {"durationMs": round((at - current.started_at) / 1e6, 3)}
+    spans = []
+    if current.response is not None:
+        metrics["producedBytes"] = len(current.response)
+    if current.response_at:
+        spans = [_span("responseLatency", current.started_at, current.response_at), _span("runtimeOverhead", current.response_at, at)]
+    record = {"requestId": current.request_id, "status": status, "tracing": tracing(current), "metrics": metrics, "spans": spans}
+    if error:
+        record["errorType"] = error["errorType"]
+    telemetry.emit("platform.runtimeDone", record, at=at)
+
+
+def report(
+    telemetry: Telemetry, function: Function, current: Current, status: str, error: dict[str, Any] | None, figures: dict[str, float], at: int
+) -> None:
+    """platform.report; `figures` are durationMs, billedDurationMs, maxMemoryUsedMB and, after a cold start, initDurationMs."""
+    metrics = {**figures, "memorySizeMB": function.memory_mb, "maxMemoryUsedMB": math.ceil(figures["maxMemoryUsedMB"])}
+    record = {"requestId": current.request_id, "metrics": metrics, "tracing": tracing(current), "status": status}
+    if error:
+        record["errorType"] = error["errorType"]
+    telemetry.emit("platform.report", record, at=at)
+
+
+def outcome(error: dict[str, Any] | None) -> dict[str, str]:
+    """status, and errorType where there is one."""
+    return {"status": "error", "errorType": str(error["errorType"])} if error else {"status": "success"}
+
+
+def _span(name: str, start_at: int, end_at: int) -> dict[str, Any]:
+    from .model import stamp
+
+    return {"name": name, "start": stamp(start_at), "durationMs": round((end_at - start_at) / 1e6, 3)}

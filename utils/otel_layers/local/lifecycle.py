@@ -1,0 +1,363 @@
+"""The life of an execution environment: init, invoke, freeze, shutdown, and what happens when something goes wrong."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..function import Function
+from . import events, extensions_api, faults, layers, runtime_api, telemetry_api, variables
+from .forward import Forwarder, reachable
+from .generation import Current, Generation, refusal
+from .http_server import Request, Response, Server
+from .logs import Logs, Pipe
+from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, Phase, stamp, wall
+from .runtimes import Runtime
+from .sandbox import Exit, Sandbox, Spec, open_sandbox
+from .telemetry_api import Telemetry
+
+_PORTS = {"api": 9001, "backend_http": 14318, "backend_grpc": 14317, "aws": 4566}
+
+
+class ExecutionEnvironment:
+    """One environment of a function. Use `environment(...)`, which makes it and ends it."""
+
+    def __init__(
+        self,
+        function: Function,
+        runtime: Runtime,
+        opt: Path | None,
+        endpoints: Endpoints,
+        base: Path,
+        *,
+        freeze: bool,
+        tmp_mb: int,
+        log: Callable[[str, str], None] | None,
+    ) -> None:
+        self.function, self.made, self.opt = function, runtime, opt
+        self.platform: list[dict[str, Any]] = []
+        self.inits: list[Init] = []
+        self._logs = Logs(log)
+        self._pipes: list[Pipe] = []
+        self._external = layers.extensions(opt)
+        self._generation: Generation | None = None
+        self._new_init: Init | None = None  # done, and not yet part of an invocation
+        self._tried = False
+        self._frozen_at = 0
+        self._one = threading.Lock()
+        forwards = {name: address for name in ("backend_http", "backend_grpc", "aws") if (address := getattr(endpoints, name)) and reachable(address)}
+        self._sandbox = open_sandbox(self._spec(base, tuple(forwards), tmp_mb, freeze=freeze), self._on_exit)
+        listeners = self._sandbox.sockets
+        port = listeners[0].getsockname()[1]
+        self._places = variables.INSIDE if self._sandbox.namespaces else variables.plain(function.code, runtime, opt, port)
+        self._server = Server(listeners[0], self._handle, "api")
+        self._forwarders = [Forwarder(s, address) for s, address in zip(listeners[1:], forwards.values(), strict=False)]
+        self._variables = variables.runtime(
+            function, runtime, self._places, variables.added(endpoints, self._places), variables.log_stream(stamp(time.monotonic_ns()))
+        )
+
+    @property
+    def isolation(self) -> Isolation:
+        """What is real here and what is not."""
+        return self._sandbox.isolation
+
+    @property
+    def logs(self) -> list[dict[str, str]]:
+        """Every line that the function and the extensions printed: time, source, text."""
+        return self._logs.lines
+
+    def init(self) -> Init:
+        """Start the extensions and the runtime; the result is also the first invocation's. Again only after the environment has ended."""
+        with self._one:
+            return self._init()
+
+    def invoke(self, event: bytes, *, trace_header: str | None = None, client_context: str | None = None) -> Invocation:
+        """Invoke the function with `event` (JSON) and wait until the environment is idle, and frozen, again."""
+        if len(event) > MAX_PAYLOAD:
+            raise UsageError(f"the event has {len(event):,} bytes", why=f"Lambda accepts {MAX_PAYLOAD:,}")
+        with self._one:
+            if not self._generation and not self._tried:
+                self._init()
+            frozen_ms = (time.monotonic_ns() - self._frozen_at) / 1e6 if self._frozen_at else 0.0
+            init, self._new_init = self._new_init, None
+            self._thaw()
+            current = self._current(event, trace_header, client_context)
+            if not self._generation:
+                init = self._initialise(current.deadline_at, suppressed=True)
+            return self._run(current, init, frozen_ms)
+
+    def stay_frozen(self, seconds: float) -> None:
+        """Let wall time pass between two invocations."""
+        time.sleep(seconds)
+
+    def shutdown(self) -> None:
+        """End the environment as Lambda does when it is no longer needed."""
+        with self._one:
+            self._end("spindown")
+
+    def close(self) -> None:
+        """Kill and remove everything that is still there."""
+        if self._generation:
+            self._generation.close()
+            self._generation.telemetry.close()
+        self._sandbox.close()
+        self._server.close()
+        for forwarder in self._forwarders:
+            forwarder.close()
+        for pipe in self._pipes:
+            pipe.join()
+
+    def _spec(self, base: Path, forwards: tuple[str, ...], tmp_mb: int, *, freeze: bool) -> Spec:
+        base.mkdir(parents=True, exist_ok=True)
+        binds = [(self.function.code.resolve(), "/var/task"), (self.made.folder.resolve(), "/var/runtime"), (self.made.prefix.resolve(), "/var/lang")]
+        if self.opt:
+            binds.append((self.opt.resolve(), "/opt"))
+        readable = os.geteuid() != 0 or all(_readable(path) for path, _ in binds)
+        return Spec(
+            binds=tuple((str(path), inside) for path, inside in binds),
+            hidden=tuple(f"/var/lang/{p}" for p in self.made.hidden),
+            ports=(_PORTS["api"], *(_PORTS[name] for name in forwards)),
+            memory_mb=self.function.memory_mb,
+            tmp_mb=tmp_mb,
+            base=base,
+            readable=readable,
+            freeze=freeze,
+        )
+
+    def _handle(self, request: Request) -> Response:
+        generation = self._generation
+        if not generation:
+            return refusal(403, "InvalidStateTransition", "the environment is not being initialised")
+        if request.path.startswith(runtime_api.PREFIX):
+            return runtime_api.handle(request, generation)
+        if request.path.startswith(extensions_api.PREFIX):
+            return extensions_api.handle(request, generation)
+        if request.path == telemetry_api.PATH and request.method == "PUT":
+            extension = extensions_api.caller(request, generation)
+            if isinstance(extension, Response):
+                return extension
+            return generation.telemetry.subscribe(extension.name, bool(extension.ready_at), request)
+        return refusal(404, "NotFound", f"{request.method} {request.path} is not an API of Lambda")
+
+    def _on_exit(self, ended: Exit) -> None:
+        if self._generation:
+            self._generation.on_exit(ended)
+
+    def _on_line(self, source: str, text: str, at: int) -> None:
+        self._logs.add(source, text, at)
+        if self._generation:
+            self._generation.telemetry.emit(source.partition(":")[0], text, at=at)
+
+    def _start(self, name: str, argv: list[str], env: dict[str, str], cwd: str) -> int:
+        pipe = Pipe("function" if name == "runtime" else name, self._on_line)
+        self._pipes.append(pipe)
+        try:
+            return self._sandbox.start(name, argv, env, cwd, pipe.write_end)[1]
+        finally:
+            pipe.written()
+
+    def _init(self) -> Init:
+        if self._generation:
+            raise UsageError("the environment is initialised already")
+        self._tried = True
+        until = time.monotonic_ns() + int(INIT_LIMIT_S * 1e9)
+        self._new_init = self._initialise(until, suppressed=False)
+        self._freeze()
+        return self._new_init
+
+    def _initialise(self, until: int, *, suppressed: bool) -> Init:
+        """One init, until CLOCK_MONOTONIC `until`; after a failed one no generation is left."""
+        phase = "invoke" if suppressed else "init"
+        telemetry = Telemetry(self.platform, self._sandbox.connect)
+        generation = self._generation = Generation(self.function, telemetry, self._external)
+        began = time.monotonic_ns()
+        kills = self._sandbox.memory_kills()
+        events.init_start(telemetry, self.function, self.made, phase, began)
+        inherited = variables.extension(self._variables)
+        for name, extension in generation.extensions.items():
+            extension.started_at = self._start(f"extension:{name}", [f"{self._places.opt}/extensions/{name}"], inherited, self._init_cwd())
+        with generation.changed:  # as on Lambda, the runtime starts when every external extension has registered
+            generation.wait(lambda: bool(generation.crashed()) or all(e.identifier for e in generation.extensions.values() if e.external), until)
+        if not generation.crashed() and time.monotonic_ns() < until:
+            cwd = str(self._places.task)
+            generation.runtime.started_at = self._start("runtime", [f"{self._places.runtime}/bootstrap"], self._variables, cwd)
+        with generation.changed:
+            generation.wait(generation.initialised, until)
+            ended = time.monotonic_ns()
+            error = faults.init_error(generation, out_of_memory=self._sandbox.memory_kills() > kills, timed_out=ended >= until)
+        ended = max([e.ready_at for e in generation.extensions.values()] + [generation.runtime.ready_at]) if not error else ended
+        self._drain()
+        events.init_runtime_done(telemetry, phase, error, generation.runtime.ready_at or ended)
+        events.init_report(telemetry, phase, (ended - began) / 1e6, error, ended)
+        init = Init(_phases(generation, ended), (ended - began) / 1e6, error, suppressed)
+        self.inits.append(init)
+        if error:
+            self._end("timeout" if error["errorType"] == faults.INIT_TIMEOUT else "failure")
+        return init
+
+    def _init_cwd(self) -> str:
+        return "/"
+
+    def _current(self, event: bytes, trace_header: str | None, client_context: str | None) -> Current:
+        now = time.monotonic_ns()
+        deadline = now + int(self.function.timeout_s * 1e9)
+        request_id = str(uuid.uuid4())
+        # Always there on AWS, with Sampled=0 when tracing is off.
+        trace = trace_header or f"Root=1-{wall(now) // 10**9:08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Lambda-Runtime-Aws-Request-Id", request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(wall(deadline) // 10**6)),
+            ("Lambda-Runtime-Invoked-Function-Arn", self.function.arn),
+            ("Lambda-Runtime-Trace-Id", trace),
+        ]
+        if client_context:
+            headers.append(("Lambda-Runtime-Client-Context", client_context))
+        return Current(request_id, event, tuple(headers), trace, now, deadline)
+
+    def _run(self, current: Current, init: Init | None, frozen_ms: float) -> Invocation:
+        generation = self._generation
+        if not generation:  # the suppressed init inside this invocation failed
+            assert init  # noqa: S101 - it was made by the caller
+            return self._failed_init(current, init, frozen_ms)
+        kills = self._sandbox.memory_kills()
+        events.start(generation.telemetry, self.function, current)
+        with generation.changed:
+            generation.current = current
+            generation.tell("INVOKE", self._invoke_event(current))
+            over = lambda: bool(generation.runtime.exit or generation.crashed())  # noqa: E731
+            generation.wait(lambda: bool(current.response_at) or over(), current.deadline_at)
+            generation.wait(lambda: bool(current.runtime_done_at) or over(), current.deadline_at)
+            ended = current.runtime_done_at or time.monotonic_ns()
+        self._drain()
+        status, error = faults.invocation(generation, current, self.function, out_of_memory=lambda: self._sandbox.memory_kills() > kills)
+        events.runtime_done(generation.telemetry, current, status, error, ended)
+        if not over() and status != "timeout":
+            with generation.changed:
+                generation.wait(lambda: generation.idle() or over(), current.deadline_at)
+            status, error = faults.invocation(generation, current, self.function, out_of_memory=lambda: self._sandbox.memory_kills() > kills)
+        clean = generation.idle()
+        ended = max(current.runtime_done_at, *(e.next_at for e in generation.extensions.values()), 0) if clean else time.monotonic_ns()
+        if status == "timeout":
+            self._on_line("function", f"{stamp(ended)} {current.request_id} Task timed out after {self.function.timeout_s:.2f} seconds", ended)
+        self._drain()
+        invocation = self._invocation(current, init, frozen_ms, status, error, ended)
+        figures = {"durationMs": invocation.duration_ms, "billedDurationMs": invocation.billed_ms, "maxMemoryUsedMB": invocation.max_memory_mb}
+        if invocation.init_ms is not None:
+            figures["initDurationMs"] = invocation.init_ms
+        events.report(generation.telemetry, self.function, current, status, error, figures, ended)
+        if clean:
+            self._freeze()
+        else:
+            self._end("timeout" if status == "timeout" else "failure")
+        return invocation
+
+    def _invoke_event(self, current: Current) -> dict[str, Any]:
+        return {
+            "eventType": "INVOKE",
+            "deadlineMs": wall(current.deadline_at) // 10**6,
+            "requestId": current.request_id,
+            "invokedFunctionArn": self.function.arn,
+            "tracing": {"type": "X-Amzn-Trace-Id", "value": current.trace_header},
+        }
+
+    def _failed_init(self, current: Current, init: Init, frozen_ms: float) -> Invocation:
+        status, error = faults.failed_init(init, current, self.function)
+        ended = time.monotonic_ns()
+        if status == "timeout":
+            self._logs.add("function", f"{stamp(ended)} {current.request_id} {error['errorMessage'].partition('Error: ')[2]}", ended)
+        return self._invocation(current, init, frozen_ms, status, error, ended)
+
+    def _invocation(self, current: Current, init: Init | None, frozen_ms: float, status: str, error: dict[str, Any] | None, ended: int) -> Invocation:
+        cold = init if init and not init.suppressed else None
+        duration = (ended - current.started_at) / 1e6
+        return Invocation(
+            function=self.function.name,
+            request_id=current.request_id,
+            status=status,
+            response=current.response,
+            error=error,
+            init_ms=round(cold.ms, 3) if cold else None,
+            duration_ms=round(duration, 3),
+            extension_ms=round((ended - current.response_at) / 1e6, 3) if current.response_at else 0.0,
+            billed_ms=math.ceil(duration + (cold.ms if cold else 0)),
+            max_memory_mb=round(self._sandbox.peak_mb(), 1),
+            frozen_ms=round(frozen_ms, 3),
+            started_ns=wall(current.started_at),
+            response_ns=wall(current.response_at) if current.response_at else 0,
+            ended_ns=wall(ended),
+            trace_header=current.trace_header,
+            init=init,
+        )
+
+    def _drain(self) -> None:
+        for pipe in self._pipes:
+            pipe.drain()
+
+    def _freeze(self) -> None:
+        if self._generation:
+            self._drain()
+            self._generation.telemetry.pause(True)
+            self._sandbox.freeze()
+            self._frozen_at = time.monotonic_ns()
+
+    def _thaw(self) -> None:
+        self._frozen_at = 0
+        if self._generation:
+            self._sandbox.thaw()
+            self._generation.telemetry.pause(False)
+
+    def _end(self, reason: str) -> None:
+        """End the processes with SHUTDOWN's `reason` and Lambda's budgets; the sandbox stays for the next init."""
+        generation = self._generation
+        if not generation:
+            return
+        self._thaw()
+        external = [e for e in generation.extensions.values() if e.external and e.identifier and not e.exit]
+        budget = 2.0 if external else 0.5 if generation.extensions else 0.0
+        until = time.monotonic_ns() + int(budget * 1e9)
+        if not generation.runtime.exit and (budget or reason != "spindown"):
+            self._sandbox.signal("runtime", signal.SIGTERM if reason == "spindown" else signal.SIGKILL)
+            grace = min(until, time.monotonic_ns() + 300 * 10**6) if external else until
+            with generation.changed:
+                generation.wait(lambda: bool(generation.runtime.exit or not generation.runtime.started_at), grace)
+            if not generation.runtime.exit:
+                self._sandbox.signal("runtime", signal.SIGKILL)
+        self._drain()
+        generation.telemetry.flush()
+        with generation.changed:
+            generation.ending = True
+            told = generation.tell("SHUTDOWN", {"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": wall(until) // 10**6})
+            generation.wait(lambda: all(e.exit for e in told), until)
+        generation.close()
+        self._sandbox.clear()
+        generation.telemetry.close()
+        for pipe in self._pipes:
+            pipe.join()
+        self._pipes.clear()
+        self._generation = None
+
+
+def _phases(generation: Generation, ended: int) -> tuple[Phase, ...]:
+    def phase(name: str, started: int, ready: int) -> Phase:
+        return Phase(name, wall(started), wall(ready or ended), "success" if ready else "error")
+
+    runtime = generation.runtime
+    out = [phase(f"extension:{e.name}", e.started_at, e.ready_at) for e in generation.extensions.values() if e.started_at]
+    return (*((phase("runtime", runtime.started_at, runtime.ready_at),) if runtime.started_at else ()), *out)
+
+
+def _readable(path: Path) -> bool:
+    """Whether another user than the owner can read the folder and what is directly in it (deeper: as it is packed on Lambda)."""
+    if path.stat().st_mode & 0o005 != 0o005:
+        return False
+    return all(p.is_symlink() or p.stat().st_mode & 0o004 for p in path.iterdir())

@@ -1,0 +1,104 @@
+"""The managed runtimes that can run here: an interpreter of this machine, AWS's runtime client and SDK, and our bootstrap."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import console, process, toolchain
+from ..catalog import architecture
+from ..errors import ToolMissing, UsageError
+from ..files import write_atomically
+from ..function import Function
+from ..project import Project
+
+_INSIDE = Path(__file__).parent / "inside"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What /var/lang and /var/runtime are made of."""
+
+    name: str  # python3.12
+    version: str  # 3.12
+    exact: str  # 3.12.1
+    prefix: Path  # becomes /var/lang
+    folder: Path  # becomes /var/runtime
+    hidden: tuple[str, ...]  # the machine's own packages, as paths below /var/lang: a managed runtime has none
+
+
+def check(project: Project, function: Function) -> Path:
+    """The interpreter that runs `function`; an error that says what to do when this machine has none."""
+    runtime = project.catalogue.runtime(function.runtime)
+    here = architecture(platform.machine())
+    wanted = architecture(function.architecture)
+    if wanted != here:
+        raise UsageError(
+            f"{function.name} is for {wanted.aws}; this machine is {here.aws}",
+            remedy=f"build and deploy for {here.aws} to run it here",
+        )
+    found = toolchain.interpreters()
+    here_too = ", ".join(r.name for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in found)
+    if runtime.language != "python":
+        raise UsageError(
+            f"the local Lambda runs only Python functions for now; {function.name} is {runtime.name}",
+            remedy=f"runtimes that run on this machine: {here_too or 'none'}",
+        )
+    if runtime.version not in found:
+        raise ToolMissing(
+            f"{runtime.name} needs a Python {runtime.version}, and this machine has none",
+            why=f"runtimes that this machine can run: {here_too or 'none'}",
+            remedy=f"uv python install {runtime.version}  (or pyenv install {runtime.version}, or apt-get install python{runtime.version})",
+        )
+    return found[runtime.version]
+
+
+def prepare(project: Project, function: Function) -> Runtime:
+    """Everything that `function`'s runtime needs, installed and compiled once."""
+    interpreter = check(project, function)
+    runtime = project.catalogue.runtime(function.runtime)
+    with _locked(project.cache / "targets.lock"):
+        folder = toolchain.target(project, project.root / "requirements/runtime-python.txt", str(interpreter), f"lambda-{runtime.name}")
+        _finish(folder, interpreter, runtime.version)
+    prefix = interpreter.parent.parent
+    code = "import platform, site; print(platform.python_version(), *site.getsitepackages(), sep='\\n')"
+    exact, *sites = subprocess.run([interpreter, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    hidden = tuple(p for s in (*sites, f"{prefix}/lib/python3/dist-packages") if (p := s.removeprefix(f"{prefix}/")) != s)
+    return Runtime(runtime.name, runtime.version, exact, prefix, folder, tuple(dict.fromkeys(hidden)))
+
+
+def _finish(folder: Path, interpreter: Path, version: str) -> None:
+    """Add our bootstrap and byte code, as /var/runtime has; again when the bootstrap changed."""
+    sources = {name: (_INSIDE / name).read_text() for name in ("bootstrap", "bootstrap.py")}
+    mark = hashlib.sha256("".join(sources.values()).encode()).hexdigest()
+    marker = folder / ".compiled"
+    if marker.is_file() and marker.read_text() == mark:
+        return
+    console.detail(f"compiling the runtime of python{version} (once)")
+    for name, text in sources.items():
+        write_atomically(folder / name, text.replace("@VERSION@", version))
+        (folder / name).chmod(0o755 if name == "bootstrap" else 0o644)
+    shutil.rmtree(folder / "bin", ignore_errors=True)  # command line tools that nothing there calls
+    process.run(
+        [interpreter, "-I", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", folder],
+        error=ToolMissing,
+        capture=True,
+        echo=False,
+    )
+    marker.write_text(mark)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Only one process at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
