@@ -42,12 +42,12 @@ class Receipt:
 
     def record(self, result: Result) -> None:
         """
-        Take in a result. What was done stays done when its region merely cannot be asked again;
-        what this publication made stays "published" when it is found again.
+        Take in a result. What this publication made stays "published" when it is found again. In AWS, what was verified once
+        stays done when its region merely cannot be asked again; an embedded AWS may be another one than the last time.
         """
         old = self.results.get((result.region, result.name))
         if old and old.status in DONE:
-            if result.status in ("pending", "unreachable"):
+            if self.plan.to == "aws" and result.status in ("pending", "unreachable"):
                 return
             if result.status == "reused" and result.arn == old.arn and result.public == old.public:
                 return
@@ -143,12 +143,12 @@ def _checked(kind: type[Any], entry: Any, **convert: Any) -> dict[str, Any]:
     return {key: convert[key](value) if key in convert else value for key, value in entry.items()}
 
 
-def newest(dist: Path, layers: Iterable[str] = ()) -> tuple[Path, Receipt] | None:
-    """The receipt in dist/receipts that was written last and has an ARN of one of `layers` (default: of any); None without one."""
+def newest(dist: Path, layers: Iterable[str] = (), arch: str = "", region: str = "") -> tuple[Path, Receipt] | None:
+    """The receipt in dist/receipts that was written last and has an ARN of one of `layers` for `arch` in `region` (each default: of any)."""
     wanted = set(layers)
     for path in sorted((dist / "receipts").glob("*.json"), key=lambda p: p.stat().st_mtime_ns, reverse=True):
         found = load(path)
-        names = {i.name for i in found.plan.items if not wanted or i.layer in wanted}
-        if any(r.name in names and r.status in DONE for r in found.results.values()):
+        names = {i.name for i in found.plan.items if (not wanted or i.layer in wanted) and arch in ("", i.arch)}
+        if any(r.name in names and r.status in DONE and region in ("", r.region) for r in found.results.values()):
             return path, found
     return None

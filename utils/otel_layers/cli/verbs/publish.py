@@ -1,0 +1,117 @@
+"""
+Publish the built layers: every layer to every region, once, with the right bytes and permission, each read back. Run again, it publishes nothing.
+
+Without options: to the embedded AWS, one region, private. Regions that do not answer are listed with the command that finishes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ... import console
+from ...aws import standing
+from ...errors import UsageError
+from ...project import Project
+from ...release import plan as plans
+from ...release import receipt as receipts
+from .. import emit, json_option, publishing
+from .build import layers
+
+SUMMARY = "dist/ -> layer versions in every region, with a receipt"
+EXTRAS = ("aws", "release")
+_PLAN_OPTIONS = ("layer", "arch", "region", "partition", "public", "receipt")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `publish`."""
+    parser.add_argument("--to", choices=("local", "aws"), default="local", help="the embedded AWS (default) or your account")
+    parser.add_argument("--layer", metavar="NAME", help="only this layer (default: all of the folder)")
+    parser.add_argument("--arch", default="", help="architectures, separated by commas, or all (default: those built; all for --to aws --public)")
+    parser.add_argument("-r", "--region", default="", help="regions, separated by commas, or all (default: one)")
+    parser.add_argument("--partition", default="", help="the partition that --region all means (default: the catalogue's)")
+    parser.add_argument("--version", default="", help="X.Y.Z, as it was built (default: the tag on the commit, else what the facts in dist/ say)")
+    parser.add_argument("--public", action="store_true", help="let every AWS account use the layers (default: only yours)")
+    parser.add_argument("--account", default="", metavar="ID", help="stop unless the credentials are of this account")
+    parser.add_argument("--dry-run", action="store_true", help="check everything that can be checked here, print the plan, call nothing")
+    parser.add_argument("--receipt", metavar="FILE", help="where the receipt goes (default: dist/receipts/)")
+    parser.add_argument("--resume", metavar="RECEIPT", help="finish the publication of this receipt: its layers, its regions")
+    parser.add_argument(
+        "--region-timeout", type=_seconds, default=publishing.REGION_TIMEOUT, metavar="S", help="give a region up after this (default: 60)"
+    )
+    json_option(parser)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 3600 seconds")
+    return value
+
+
+def run(project: Project, args: argparse.Namespace) -> None:
+    """Plan, then publish or only print."""
+    old = None
+    if args.resume:
+        old, path = _to_resume(project, args), Path(args.resume).resolve()
+        plan = old.plan
+    else:
+        chosen = layers(project, args.layer)
+        plan = publishing.plan(
+            project, chosen, to=args.to, arch=args.arch, region=args.region, partition=args.partition, public=args.public, version=args.version
+        )
+        path = Path(args.receipt).resolve() if args.receipt else receipts.default_path(project.dist, plan)
+        old = _same(path, plan, named=bool(args.receipt))
+    for warning in plan.warnings:
+        console.warn(warning)
+    if args.dry_run:
+        emit(args, plans.as_json(plan), plans.as_text(plan))
+        return
+    console.step(f"publishing {len(plan.items)} layers to {len(plan.targets)} regions of {'AWS' if plan.to == 'aws' else 'the embedded AWS'}")
+    for line in plans.as_text(plan).splitlines():
+        console.detail(line)
+    stays = plan.to == "aws" or standing.running(project) is not None
+    with standing.connect(project, plan.to) as access:
+        account = publishing.caller(access, plan, args.account)
+        if old and old.account != account:
+            raise UsageError(f"{path.name} is of account {old.account}, the credentials are of {account}", remedy="that account's credentials")
+        console.detail(f"receipt: {path}")
+        done = publishing.publish(project, old or receipts.new(plan, account), path, access, region_timeout=args.region_timeout)
+    text = publishing.as_text(done)
+    if not stays:
+        text += "\n\nthis embedded AWS ended with the command; `./run.sh aws start` keeps one, which the next command finds"
+    emit(args, publishing.as_json(done), text)
+    publishing.check(done)
+
+
+def _to_resume(project: Project, args: argparse.Namespace) -> receipts.Receipt:
+    """The receipt to go on with; UsageError when it is about something else than the command line."""
+    given = [f"--{name}" for name in _PLAN_OPTIONS if getattr(args, name)]
+    if given:
+        raise UsageError(f"{', '.join(given)} cannot stand beside --resume", why="the receipt says it")
+    receipt = publishing.resumed(project, Path(args.resume))
+    if receipt.plan.to != args.to:
+        raise UsageError(f"{args.resume} is of a publication --to {receipt.plan.to}, not --to {args.to}", remedy=f"--to {receipt.plan.to}")
+    if args.version and {i.version for i in receipt.plan.items} != {args.version}:
+        raise UsageError(f"{args.resume} is the receipt of another release: {receipt.plan.release}, not {args.version}")
+    mine = {layer.name for layer in layers(project)}
+    if other := sorted({i.layer for i in receipt.plan.items} - mine):
+        raise UsageError(f"{args.resume} is the receipt of another release: {', '.join(other)} is not of {project.folder}")
+    return receipt
+
+
+def _same(path: Path, plan: plans.Plan, *, named: bool) -> receipts.Receipt | None:
+    """The receipt that already is at `path`: this publication's is gone on with; another's is not overwritten when the path was `named`."""
+    if not path.exists():
+        return None
+    try:
+        found = receipts.load(path)
+    except UsageError:
+        if named:
+            raise
+        return None
+    if found.plan.digest == plan.digest:
+        return receipts.Receipt(plan, found.account, found.created, found.results)
+    if named:
+        raise UsageError(f"{path} is the receipt of another release: {found.plan.release}", remedy="another --receipt FILE")
+    return None
