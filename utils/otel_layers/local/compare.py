@@ -120,26 +120,39 @@ def differences(expectation: Expectation, received: Sequence[Span]) -> list[str]
 
 
 def _match(expected: Sequence[Expected], spans: Sequence[Span], by_id: Mapping[tuple[str, str], Span]) -> dict[int, int]:
-    """Expected span -> received span: as many without any difference as can be, then those that differ least."""
-    costs = {(i, j): len(_differ(want, span, by_id)) for i, want in enumerate(expected) for j, span in enumerate(spans) if span.name == want.name}
-    takers: dict[int, int] = {}
-
-    def place(i: int, tried: set[int]) -> bool:
-        for j in range(len(spans)):
-            if costs.get((i, j)) == 0 and j not in tried:
-                tried.add(j)
-                if j not in takers or place(takers[j], tried):  # whoever has it may find another
-                    takers[j] = i
-                    return True
-        return False
-
-    for i in range(len(expected)):
-        place(i, set())
-    matched = {i: j for j, i in takers.items()}
-    for _, i, j in sorted((cost, i, j) for (i, j), cost in costs.items()):
-        if i not in matched and j not in matched.values():
-            matched[i] = j
+    """Expected span -> received span of the same name, so that all together differ least."""
+    matched: dict[int, int] = {}
+    for name in dict.fromkeys(want.name for want in expected):
+        rows = [i for i, want in enumerate(expected) if want.name == name]
+        columns = [j for j, span in enumerate(spans) if span.name == name]
+        costs = [[len(_differ(expected[i], spans[j], by_id)) for j in columns] for i in rows]
+        matched |= {rows[r]: columns[c] for r, c in _assign(costs).items()}
     return matched
+
+
+def _assign(costs: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Row -> column at the least total cost (a row's way to a free column may move rows that were placed before it)."""
+    taken: dict[int, int] = {}  # column -> row
+    width = len(costs[0]) if costs else 0
+    for new in range(len(costs)):
+        placed = {row: column for column, row in taken.items()}
+        # column -> (cost of the cheapest way there, the column before it on that way)
+        best: dict[int, tuple[int, int | None]] = {c: (costs[new][c], None) for c in range(width)}
+        for _ in range(len(taken)):  # Bellman and Ford: giving a column to us frees its row's share
+            for column, row in taken.items():
+                freed = best[column][0] - costs[row][column]
+                for other in range(width):
+                    if other != placed[row] and freed + costs[row][other] < best[other][0]:
+                        best[other] = (freed + costs[row][other], column)
+        free = [(best[c][0], c) for c in range(width) if c not in taken]
+        if not free:
+            continue
+        column: int | None = min(free)[1]
+        while column is not None:
+            before = best[column][1]
+            taken[column] = taken[before] if before is not None else new
+            column = before
+    return {row: column for column, row in taken.items()}
 
 
 def _differ(want: Expected, span: Span, by_id: Mapping[tuple[str, str], Span]) -> list[str]:

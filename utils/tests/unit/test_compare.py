@@ -1,5 +1,6 @@
 """What --expect says about telemetry that is, and is not, as expected."""
 
+import itertools
 import json
 
 import pytest
@@ -87,6 +88,17 @@ def test_of_several_with_one_name_each_finds_its_own():
     assert differences(*crossed[::-1], received=several[:2]) == []
     want[1] = {"name": "GET", "attributes": {"url": "/1", "code": 500}}
     assert differences(*want, received=several) == ["span 'GET': attribute code: want 500, got 200"]
+
+
+def test_the_assignment_is_the_cheapest_of_all():
+    for seed in range(60):
+        rows, columns = seed % 4 + 1, seed // 4 % 5 + 1
+        costs = [[(seed * 7919 + r * 104729 + c * 1299709) % 11 % 5 for c in range(columns)] for r in range(rows)]
+        got = compare._assign(costs)
+        assert len(got) == len(set(got.values())) == min(rows, columns)
+        if rows <= columns:
+            best = min(sum(costs[r][c] for r, c in enumerate(chosen)) for chosen in itertools.permutations(range(columns), rows))
+            assert sum(costs[r][c] for r, c in got.items()) == best
 
 
 def test_a_parent_that_did_not_come_is_told():
