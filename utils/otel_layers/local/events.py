@@ -7,6 +7,7 @@ from typing import Any
 
 from ..function import Function
 from .generation import Current
+from .model import stamp
 from .runtimes import Runtime
 from .telemetry_api import Telemetry
 
@@ -78,6 +79,4 @@ def outcome(error: dict[str, Any] | None) -> dict[str, str]:
 
 
 def _span(name: str, start_at: int, end_at: int) -> dict[str, Any]:
-    from .model import stamp
-
     return {"name": name, "start": stamp(start_at), "durationMs": round((end_at - start_at) / 1e6, 3)}

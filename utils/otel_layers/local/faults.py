@@ -32,7 +32,7 @@ def failed_init(init: Init, current: Current, function: Function) -> tuple[str, 
     error = dict(init.error or {})
     if error["errorType"] == INIT_TIMEOUT:
         return "timeout", _timeout(current, function)
-    if "stackTrace" in error or error["errorType"].startswith("Runtime.") and "Runtime exited" not in error["errorMessage"]:
+    if "stackTrace" in error or (error["errorType"].startswith("Runtime.") and "Runtime exited" not in error["errorMessage"]):
         return "error", error
     return "failure", {**error, "errorMessage": _with_id(current, error["errorMessage"])}
 

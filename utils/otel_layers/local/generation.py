@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from collections import deque
@@ -106,9 +107,13 @@ class Generation:
         """An extension that exited or reported that it will, before it was told to."""
         return next((e for e in self.extensions.values() if e.exit or e.error), None)
 
+    def broken(self) -> bool:
+        """Whether a process ended that should not have."""
+        return bool(self.runtime.exit or self.crashed())
+
     def initialised(self) -> bool:
         """Whether the runtime and every extension have called next (or one of them never will)."""
-        if self.runtime.exit or self.runtime.error or self.crashed():
+        if self.runtime.error or self.broken():
             return True
         return bool(self.runtime.ready_at) and all(e.ready_at for e in self.extensions.values())
 
@@ -143,8 +148,6 @@ def refusal(status: int, kind: str, message: str) -> Response:
 
 def ended_how(ended: Exit) -> str:
     """How a process ended, in Lambda's words."""
-    import signal
-
     if ended.code < 0:
         return f"signal: {signal.strsignal(-ended.code) or -ended.code}".lower()
     return f"exit status {ended.code}"

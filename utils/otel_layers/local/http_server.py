@@ -33,7 +33,7 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Hangup(Exception):  # noqa: N818
+class Hangup(Exception):
     """Raised by a handler to close the connection without an answer."""
 
 
@@ -130,7 +130,8 @@ def _headers(stream: BinaryIO) -> dict[str, str]:
 
 
 def _chunks(stream: BinaryIO, max_body: int) -> bytes:
-    parts, total = [], 0
+    parts: list[bytes] = []
+    total = 0
     while True:
         size = int(stream.readline(1024).split(b";")[0], 16)
         if size == 0:

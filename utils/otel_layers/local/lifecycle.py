@@ -22,7 +22,7 @@ from .http_server import Request, Response, Server
 from .logs import Logs, Pipe
 from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, Phase, stamp, wall
 from .runtimes import Runtime
-from .sandbox import Exit, Sandbox, Spec, open_sandbox
+from .sandbox import Exit, Spec, open_sandbox
 from .telemetry_api import Telemetry
 
 _PORTS = {"api": 9001, "backend_http": 14318, "backend_grpc": 14317, "aws": 4566}
@@ -234,16 +234,15 @@ class ExecutionEnvironment:
         with generation.changed:
             generation.current = current
             generation.tell("INVOKE", self._invoke_event(current))
-            over = lambda: bool(generation.runtime.exit or generation.crashed())  # noqa: E731
-            generation.wait(lambda: bool(current.response_at) or over(), current.deadline_at)
-            generation.wait(lambda: bool(current.runtime_done_at) or over(), current.deadline_at)
+            generation.wait(lambda: bool(current.response_at) or generation.broken(), current.deadline_at)
+            generation.wait(lambda: bool(current.runtime_done_at) or generation.broken(), current.deadline_at)
             ended = current.runtime_done_at or time.monotonic_ns()
         self._drain()
         status, error = faults.invocation(generation, current, self.function, out_of_memory=lambda: self._sandbox.memory_kills() > kills)
         events.runtime_done(generation.telemetry, current, status, error, ended)
-        if not over() and status != "timeout":
+        if not generation.broken() and status != "timeout":
             with generation.changed:
-                generation.wait(lambda: generation.idle() or over(), current.deadline_at)
+                generation.wait(lambda: generation.idle() or generation.broken(), current.deadline_at)
             status, error = faults.invocation(generation, current, self.function, out_of_memory=lambda: self._sandbox.memory_kills() > kills)
         clean = generation.idle()
         ended = max(current.runtime_done_at, *(e.next_at for e in generation.extensions.values()), 0) if clean else time.monotonic_ns()

@@ -50,7 +50,7 @@ class Spec:
     freeze: bool
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The kernel does not let us have namespaces."""
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH, S108, S606 - pathlib is not worth its start-up time here; paths are the sandbox's own
 """
 The sandbox's first process: enters the namespaces, builds the root, listens, then starts, stops and reaps processes as it is told.
 

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH, S108, S606 - pathlib is not worth its start-up time here; paths are the sandbox's own
 """The sandbox's file system: a root of our own in memory, the host's programs and libraries, Lambda's folders; all read-only but /tmp."""
 
 from __future__ import annotations

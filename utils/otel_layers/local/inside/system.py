@@ -32,7 +32,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """mount(2)."""
+    """Mount `source` on `target`."""
     _check(_libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode()), f"mount {source} on {target}")
 
 
@@ -45,7 +45,7 @@ def read_only(target: str) -> None:
     """Make the mount at `target`, and those below it, read-only."""
 
     class Attributes(ctypes.Structure):
-        _fields_ = [("set", ctypes.c_uint64), ("clear", ctypes.c_uint64), ("propagation", ctypes.c_uint64), ("userns", ctypes.c_uint64)]  # noqa: RUF012
+        _fields_ = [("set", ctypes.c_uint64), ("clear", ctypes.c_uint64), ("propagation", ctypes.c_uint64), ("userns", ctypes.c_uint64)]
 
     wanted = Attributes(_MOUNT_ATTR_RDONLY, 0, 0, 0)
     done = _libc.syscall(_SYS_MOUNT_SETATTR, -100, target.encode(), _AT_RECURSIVE, ctypes.byref(wanted), ctypes.sizeof(wanted))
