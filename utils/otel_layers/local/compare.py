@@ -35,6 +35,7 @@ from .otlp import KINDS, STATUSES, Span
 
 ANY = "*"
 _ABSENT: Any = object()
+_MISSING = 1000  # a missing span is worse than any number of differences
 _SPAN = {"name": str, "kind": str, "parent": (str, type(None)), "attributes": dict, "resource": dict, "links": list, "status": str}
 
 
@@ -125,15 +126,16 @@ def _match(expected: Sequence[Expected], spans: Sequence[Span], by_id: Mapping[t
     for name in dict.fromkeys(want.name for want in expected):
         rows = [i for i, want in enumerate(expected) if want.name == name]
         columns = [j for j, span in enumerate(spans) if span.name == name]
-        costs = [[len(_differ(expected[i], spans[j], by_id)) for j in columns] for i in rows]
-        matched |= {rows[r]: columns[c] for r, c in _assign(costs).items()}
+        nobody = [_MISSING] * max(0, len(rows) - len(columns))
+        costs = [[len(_differ(expected[i], spans[j], by_id)) for j in columns] + nobody for i in rows]
+        matched |= {rows[r]: columns[c] for r, c in _assign(costs).items() if c < len(columns)}
     return matched
 
 
 def _assign(costs: Sequence[Sequence[int]]) -> dict[int, int]:
-    """Row -> column at the least total cost (a row's way to a free column may move rows that were placed before it)."""
+    """Row -> column at the least total cost; there are at least as many columns as rows (a row's way to a free column may move rows that were placed before it)."""
     taken: dict[int, int] = {}  # column -> row
-    width = len(costs[0]) if costs else 0
+    width = len(costs[0])
     for new in range(len(costs)):
         placed = {row: column for column, row in taken.items()}
         # column -> (cost of the cheapest way there, the column before it on that way)
@@ -144,14 +146,11 @@ def _assign(costs: Sequence[Sequence[int]]) -> dict[int, int]:
                 for other in range(width):
                     if other != placed[row] and freed + costs[row][other] < best[other][0]:
                         best[other] = (freed + costs[row][other], column)
-        free = [(best[c][0], c) for c in range(width) if c not in taken]
-        if not free:
-            continue
-        column: int | None = min(free)[1]
-        while column is not None:
-            before = best[column][1]
-            taken[column] = taken[before] if before is not None else new
-            column = before
+        step: int | None = min((best[c][0], c) for c in range(width) if c not in taken)[1]
+        while step is not None:
+            before = best[step][1]
+            taken[step] = taken[before] if before is not None else new
+            step = before
     return {row: column for column, row in taken.items()}
 
 

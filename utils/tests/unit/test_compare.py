@@ -92,13 +92,19 @@ def test_of_several_with_one_name_each_finds_its_own():
 
 def test_the_assignment_is_the_cheapest_of_all():
     for seed in range(60):
-        rows, columns = seed % 4 + 1, seed // 4 % 5 + 1
+        rows = seed % 4 + 1
+        columns = rows + seed // 4 % 3
         costs = [[(seed * 7919 + r * 104729 + c * 1299709) % 11 % 5 for c in range(columns)] for r in range(rows)]
         got = compare._assign(costs)
-        assert len(got) == len(set(got.values())) == min(rows, columns)
-        if rows <= columns:
-            best = min(sum(costs[r][c] for r, c in enumerate(chosen)) for chosen in itertools.permutations(range(columns), rows))
-            assert sum(costs[r][c] for r, c in got.items()) == best
+        assert len(got) == len(set(got.values())) == rows
+        best = min(sum(costs[r][c] for r, c in enumerate(chosen)) for chosen in itertools.permutations(range(columns), rows))
+        assert sum(costs[r][c] for r, c in got.items()) == best
+
+
+def test_when_spans_are_missing_the_others_still_find_their_own():
+    got = [span(1, "GET", url="/1")]
+    want = [{"name": "GET", "attributes": {"url": "/2"}}, {"name": "GET", "attributes": {"url": "/1"}}]
+    assert differences(*want, received=got) == differences(*want[::-1], received=got) == ["missing span 'GET'"]
 
 
 def test_a_parent_that_did_not_come_is_told():
