@@ -56,7 +56,7 @@ def _resolve(target):
 
 def _wrap(user, telemetry):
     """The callable that the runtime client calls; `user` itself when there is no telemetry."""
-    if telemetry is None:
+    if telemetry is None or not callable(user):  # the latter fails when called, as it does without us
         return user
 
     def handler(event, context):

@@ -24,7 +24,7 @@ class Lookup(Getter):
 
     def get(self, carrier, key):
         """The value of `key` in any letter case, as the list that the API asks for."""
-        value = carrier.get(key.lower())
+        value = carrier.get(key.lower()) or carrier.get(key)  # some propagators ask with a carrier of their own
         return [value] if isinstance(value, str) and value else None
 
     def keys(self, carrier):

@@ -1,0 +1,191 @@
+"""The layer's own failures: a line, and the function runs as if the layer were not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from sandbox import attributes
+
+ECHO = "def handler(event, context):\n    return [event]"
+
+
+@pytest.fixture
+def damaged(layer: Path, tmp_path: Path) -> Path:
+    """A copy of the layer that a test may damage."""
+    return Path(shutil.copytree(layer, tmp_path / "opt"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda opt: shutil.rmtree(opt / "otel-python"),
+        lambda opt: shutil.rmtree(opt / "otel-python/opentelemetry/sdk"),
+        lambda opt: (opt / "otel-python/opentelemetry/sdk/trace/__init__.py").write_text("raise RuntimeError('damaged')"),
+        lambda opt: (opt / "python/otel_lambda/telemetry.py").write_text("def start(root: broken"),
+        lambda opt: [p.unlink() for p in (opt / "python/otel_lambda").glob("*.py") if p.name not in ("bootstrap.py", "__init__.py")],
+    ],
+)
+def test_a_damaged_layer(start, receiver, damaged, python, damage):
+    for cache in damaged.rglob("__pycache__"):
+        shutil.rmtree(cache)
+    damage(damaged)
+    function = start(python, ECHO, layer=damaged)
+    assert function.invoke({"a": 1}).json == [{"a": 1}]
+    assert function.invoke(2).json == [2]
+    (line,) = function.said()
+    assert "telemetry is off" in line
+    assert "The function runs without it." in line
+    assert receiver.requests == []
+
+
+def test_failures_in_flight(start, receiver, damaged, python):
+    for cache in (damaged / "python").rglob("__pycache__"):
+        shutil.rmtree(cache)
+    (damaged / "python/otel_lambda/triggers.py").write_text("def recognise(event):\n    raise ZeroDivisionError('ours')")
+    function = start(python, ECHO, layer=damaged)
+    assert [function.invoke(n).json for n in range(3)] == [[0], [1], [2]]
+    (line,) = function.said()  # once a minute
+    assert "ZeroDivisionError: ours" in line
+
+
+def test_a_function_with_an_older_api_of_its_own(start, receiver, python, tmp_path):
+    package = tmp_path / "task/opentelemetry/trace"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("MINE = 'own api'")
+    function = start(python, "def handler(e, c):\n    from opentelemetry import trace\n    return trace.MINE")
+    assert function.invoke({}).json == "own api"
+    (line,) = function.said()
+    assert "telemetry is off" in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "word"),
+    [
+        ("OTEL_PROPAGATORS", "tracecontext,nonsense", "nonsense"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "soon"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", "-1"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon", "carrier-pigeon"),
+        ("OTEL_TRACES_EXPORTER", "zipkin", "zipkin"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "novalue,a=b", "key=value"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "=x", "key=value"),
+    ],
+)
+def test_a_bad_value_is_one_line(start, receiver, python, variable, text, word):
+    function = start(python, ECHO, **{variable: text})
+    assert function.invoke(1).json == [1]
+    (line,) = function.said()
+    assert word in line
+    assert len(receiver.spans()) == 1
+
+
+@pytest.mark.parametrize(("variable", "text"), [("OTEL_TRACES_SAMPLER", "nonsense"), ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many")])
+def test_a_bad_value_for_the_sdk(start, receiver, python, variable, text):
+    function = start(python, ECHO, **{variable: text})
+    assert function.invoke(1).json == [1]
+    assert text in function.log() or "sampler" in function.log().lower()
+
+
+def test_switched_off(start, receiver, python):
+    source = "import sys\ndef handler(e, c):\n    return [m for m in sys.modules if m.startswith(('opentelemetry', 'otel_lambda'))]"
+    assert start(python, source, OTEL_SDK_DISABLED="True").invoke({}).json == []
+    assert start(python, ECHO, OTEL_TRACES_EXPORTER="none").invoke(1).json == [1]
+    assert receiver.requests == []
+
+
+def _port_of_nobody() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def test_nothing_listens(start, receiver, python):
+    function = start(python, ECHO, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{_port_of_nobody()}")
+    assert [function.invoke(n).json for n in range(5)] == [[n] for n in range(5)]
+    (line,) = function.said()
+    assert "1 spans were not delivered" in line
+    assert "connection refused" in line
+
+
+def test_a_backend_that_hangs_is_waited_for_until_the_deadline_allows(start, receiver, python):
+    release = threading.Event()
+    receiver.answer = lambda _: (release.wait(30), None)[1]
+    source = "def handler(event, context):\n    return context.get_remaining_time_in_millis()"
+    function = start(python, source, OTEL_EXPORTER_OTLP_TIMEOUT="100")
+    try:
+        assert function.invoke({}, seconds=30).json > 0
+        assert function.invoke({}, seconds=0.4).json < 500  # no time for it: kept, not lost
+    finally:
+        release.set()
+    (line,) = function.said()
+    assert "no answer within 0.1 s" in line
+    receiver.answer = lambda _: 200
+    function.invoke({}, seconds=30)
+    assert [attributes(s)["faas.invocation_id"] for s in receiver.spans()] == ["request-2", "request-3"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 503])
+def test_a_backend_that_refuses(start, receiver, python, status):
+    receiver.answer = lambda _: status
+    function = start(python, ECHO)
+    assert [function.invoke(n).json for n in range(3)] == [[0], [1], [2]]
+    (line,) = function.said()
+    assert f"HTTP status {status}" in line
+
+
+def test_connections_that_died_while_frozen(start, receiver, python):
+    function = start(python, ECHO)
+    for n in range(6):
+        assert function.invoke(n).json == [n]
+        if n % 2:
+            receiver.hang_up()
+    ids = [attributes(s)["faas.invocation_id"] for s in receiver.spans()]
+    assert ids == [f"request-{n}" for n in range(1, 7)]
+    assert receiver.connections == 3
+    assert function.said() == []
+
+
+def test_a_receiver_that_hangs_up_after_reading(start, receiver, python):
+    """A kept connection that ends instead of answering: once more on a new one; when that ends too it is over."""
+    receiver.answer = lambda count: None if count == 1 and receiver.connections == 1 else 200
+    function = start(python, ECHO)
+    assert [function.invoke(n).json for n in range(3)] == [[0], [1], [2]]
+    assert len(receiver.spans()) == 3
+    assert function.said() == []
+
+
+def test_wrappers_in_a_chain(start, receiver, python, layer, tmp_path):
+    other = tmp_path / "other"
+    other.write_text('#!/bin/sh\nexport CHAINED=yes\nexec "$@"\n')
+    other.chmod(0o755)
+    source = "import os\ndef handler(e, c):\n    return os.environ.get('CHAINED')"
+    assert start(python, source, OTEL_LAMBDA_NEXT_WRAPPER=str(other)).invoke({}).json == "yes"
+    assert start(python, source, OTEL_LAMBDA_NEXT_WRAPPER=str(layer / "otel-instrument"), wrapper="otel-instrument").invoke({}).json is None
+    missing = start(python, source, OTEL_LAMBDA_NEXT_WRAPPER="/no/such/file")
+    assert missing.invoke({}).json is None
+    (line,) = missing.said()
+    assert "/no/such/file" in line
+    assert len(receiver.spans()) == 3
+
+
+def test_an_exporter_that_raises(start, receiver, damaged, python):
+    (damaged / "python/otel_lambda/otlp.py").write_text("def request(spans, resource):\n    raise MemoryError('ours')")
+    shutil.rmtree(damaged / "python/otel_lambda/__pycache__")
+    function = start(python, ECHO, layer=damaged)
+    assert function.invoke(1).json == [1]
+    (line,) = function.said()
+    assert "MemoryError: ours" in line
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_layer(start, receiver, damaged, python):
+    (damaged / "otel-python").chmod(0)
+    try:
+        function = start(python, ECHO, layer=damaged)
+        assert function.invoke(1).json == [1]
+    finally:
+        (damaged / "otel-python").chmod(0o755)
