@@ -184,7 +184,7 @@ class ExecutionEnvironment:
         events.init_start(telemetry, self.function, self.made, phase, began)
         inherited = variables.extension(self._variables)
         for name, extension in generation.extensions.items():
-            extension.started_at = self._start(f"extension:{name}", [f"{self._places.opt}/extensions/{name}"], inherited, self._init_cwd())
+            extension.started_at = self._start(f"extension:{name}", [f"{self._places.opt}/extensions/{name}"], inherited, "/")
         with generation.changed:  # as on Lambda, the runtime starts when every external extension has registered
             generation.wait(lambda: bool(generation.crashed()) or all(e.identifier for e in generation.extensions.values() if e.external), until)
         if not generation.crashed() and time.monotonic_ns() < until:
@@ -203,9 +203,6 @@ class ExecutionEnvironment:
         if error:
             self._end("timeout" if error["errorType"] == faults.INIT_TIMEOUT else "failure")
         return init
-
-    def _init_cwd(self) -> str:
-        return "/"
 
     def _current(self, event: bytes, trace_header: str | None, client_context: str | None) -> Current:
         now = time.monotonic_ns()
@@ -337,8 +334,8 @@ class ExecutionEnvironment:
             generation.ending = True
             told = generation.tell("SHUTDOWN", {"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": wall(until) // 10**6})
             generation.wait(lambda: all(e.exit for e in told), until)
-        generation.close()
         self._sandbox.clear()
+        generation.close()
         generation.telemetry.close()
         for pipe in self._pipes:
             pipe.join()

@@ -1,4 +1,3 @@
-# ruff: noqa: PTH, S108, S606 - pathlib is not worth its start-up time here; paths are the sandbox's own
 """
 The sandbox's first process: enters the namespaces, builds the root, listens, then starts, stops and reaps processes as it is told.
 
@@ -6,6 +5,8 @@ Called as `python -I -S inside/ FD`; FD is one end of a SOCK_SEQPACKET pair to t
 is gone: then everything here is killed and the cgroups are removed. Every message is one JSON object; requests carry an `id`.
 """
 
+# ruff: noqa: PTH115, PTH123, PTH208
+# (pathlib is not worth its start-up time here)
 from __future__ import annotations
 
 import contextlib
@@ -95,7 +96,7 @@ def start(message: Message, output: int, spec: Message, cgroups: list[int]) -> t
         system.no_new_privileges()
         os.umask(0o022)
         os.chdir(message["cwd"])
-        os.execve(message["argv"][0], message["argv"], message["env"])
+        os.execve(message["argv"][0], message["argv"], message["env"])  # noqa: S606 - the whole point
     except OSError as exc:
         with contextlib.suppress(OSError):
             os.write(2, f"{message['argv'][0]}: {exc.strerror}\n".encode())
