@@ -1,0 +1,74 @@
+"""Faults of regions: their spelling, and which request meets which."""
+
+import json
+
+import pytest
+from otel_layers.aws.faults import Control, Fault, around, parse, region_of
+from otel_layers.errors import UsageError
+
+SIGNED = "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=0"
+
+
+def request(**environ):
+    return {"PATH_INFO": "/2018-10-31/layers", "REQUEST_METHOD": "GET", "HTTP_AUTHORIZATION": SIGNED, **environ}
+
+
+def answer(app, environ):
+    said = []
+    body = b"".join(app(environ, lambda status, headers: said.append((status, dict(headers)))))
+    return said[0][0][:3], said[0][1], body
+
+
+def behind(**faults):
+    def fine(_environ, start):
+        start("200 OK", [])
+        return [b"fine"]
+
+    return around(fine, Control(parse(faults)), {}, {"root": "/r"})
+
+
+def test_spelling():
+    assert parse({"a": "hang", "b": "throttle:3"}) == {"a": Fault("hang"), "b": Fault("throttle", 3)}
+
+
+@pytest.mark.parametrize("wrong", ["", "hangs", "throttle", "throttle:x", "throttle:-1", "hang:3"])
+def test_wrong_spelling(wrong):
+    with pytest.raises(UsageError):
+        parse({"a": wrong})
+
+
+@pytest.mark.parametrize(
+    ("environ", "region"),
+    [
+        ({"HTTP_AUTHORIZATION": SIGNED}, "eu-west-1"),
+        ({"QUERY_STRING": "X-Amz-Algorithm=A&X-Amz-Credential=AKID%2F20260101%2Fus-east-2%2Fs3%2Faws4_request&X-Amz-Date=1"}, "us-east-2"),
+        ({}, ""),
+        ({"HTTP_AUTHORIZATION": "Bearer x"}, ""),
+    ],
+)
+def test_region_of_a_request(environ, region):
+    assert region_of(environ) == region
+
+
+def test_only_the_faulty_region_refuses():
+    app = behind(**{"eu-west-1": "refuse"})
+    status, headers, body = answer(app, request())
+    assert status == "403"
+    assert headers["x-amzn-ErrorType"] == "UnrecognizedClientException"
+    assert json.loads(body)["__type"] == "UnrecognizedClientException"
+    assert answer(app, request(HTTP_AUTHORIZATION=SIGNED.replace("eu-west-1", "eu-west-2")))[2] == b"fine"
+
+
+def test_a_throttle_is_used_up():
+    app = behind(**{"eu-west-1": "throttle:2"})
+    assert [answer(app, request())[0] for _ in range(4)] == ["429", "429", "200", "200"]
+
+
+def test_the_control_end_changes_faults():
+    control = Control()
+    control.replace(b'{"faults": {"eu-west-1": "throttle:1"}, "latency": 0.5}')
+    assert control.latency == 0.5
+    assert control.take("eu-west-1") == "throttle"
+    assert control.take("eu-west-1") == ""
+    with pytest.raises(UsageError):
+        control.replace(b'{"faults": {"eu-west-1": "explode"}}')
