@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.uber.org/zap"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/lambda"
+)
+
+type collector struct {
+	uris   []string
+	info   component.BuildInfo
+	logger *zap.Logger
+	level  zap.AtomicLevel
+}
+
+// extension lives in Lambda. Nothing in here may fail the function: whatever goes wrong, it registers and asks for events.
+func (c *collector) extension(ctx context.Context, address, name, initialization string) {
+	built := make(chan *host.Host, 1)
+	go func() { built <- c.start(ctx) }()
+	events, schema := []string{lambda.Invoke, lambda.Shutdown}, "2022-12-13"
+	if initialization == "lambda-managed-instances" {
+		events, schema = events[1:], "2025-01-29"
+	}
+	life := &lambda.Extension{API: lambda.NewAPI(address, name), Logger: c.logger}
+	if err := c.register(ctx, life.API, events); err != nil {
+		c.logger.Error("Lambda does not take the extension, it runs as a plain collector", zap.Error(err))
+		h := <-built
+		<-ctx.Done()
+		c.end(h, time.Now().Add(time.Second), "signal")
+		return
+	}
+	if len(events) == 2 { // who gets no INVOKE does not wait for its end
+		life.Telemetry = c.subscribe(ctx, life.API, schema)
+	}
+	h := <-built
+	deadline, reason := life.Run(ctx, h)
+	c.end(h, deadline, reason)
+}
+
+func (c *collector) register(ctx context.Context, api *lambda.API, events []string) (err error) {
+	for range 3 {
+		if err = api.Register(ctx, events...); err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err
+}
+
+// subscribe returns nil where there is no Telemetry API: a normal case.
+func (c *collector) subscribe(ctx context.Context, api *lambda.API, schema string) *lambda.Telemetry {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	telemetry, err := lambda.ListenForTelemetry(ctx)
+	if err != nil {
+		c.logger.Warn("no port for telemetry events, data is sent while the function runs", zap.Error(err))
+		return nil
+	}
+	subscribed, err := api.Subscribe(ctx, schema, telemetry.URI)
+	if subscribed {
+		return telemetry
+	}
+	telemetry.Close()
+	if err != nil {
+		c.logger.Warn("Lambda sends no telemetry events, data is sent while the function runs", zap.Error(err))
+	}
+	return nil
+}
+
+// plain runs outside Lambda until a signal. Here an error is the user's to see at once.
+func (c *collector) plain(ctx context.Context) int {
+	c.logger.Info("not in Lambda (no AWS_LAMBDA_RUNTIME_API): runs as a plain collector until Ctrl-C")
+	h, nowhere, err := c.configure(ctx)
+	if err == nil {
+		err = h.Start(ctx)
+	}
+	if err != nil {
+		c.complain(err)
+		return 2
+	}
+	c.say(nowhere)
+	<-ctx.Done()
+	c.end(h, time.Now().Add(5*time.Second), "signal")
+	return 0
+}
+
+// configure makes the host; nowhere says which signals have no destination.
+func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []string, err error) {
+	var conf *confmap.Conf
+	source := strings.Join(c.uris, ", ")
+	if len(c.uris) > 0 {
+		conf, err = host.Load(ctx, c.uris, c.logger)
+	} else {
+		source = "environment variables OTEL_EXPORTER_OTLP_*"
+		if conf, nowhere = host.FromEnvironment(os.Getenv); !conf.IsSet("service::pipelines::traces") && !conf.IsSet("service::pipelines::metrics") && !conf.IsSet("service::pipelines::logs") {
+			return c.dropping(ctx), nowhere, nil
+		}
+	}
+	if err == nil {
+		h, err = host.New(ctx, conf, factories(), c.info, c.logger, c.level)
+	}
+	if p := (*host.Problem)(nil); errors.As(err, &p) && p.Source == "" {
+		p.Source = source
+	}
+	return h, nowhere, err
+}
+
+// start makes the host run. When its configuration is no good, one that takes everything and counts it as dropped runs instead.
+func (c *collector) start(ctx context.Context) *host.Host {
+	h, nowhere, err := c.configure(ctx)
+	if err == nil {
+		err = h.Start(ctx)
+	}
+	if err == nil {
+		c.say(nowhere)
+		return h
+	}
+	c.complain(err)
+	h = c.dropping(ctx)
+	if err := h.Start(ctx); err != nil {
+		c.logger.Error("the OTLP receiver cannot listen", zap.Error(err))
+	}
+	return h
+}
+
+func (c *collector) dropping(ctx context.Context) *host.Host {
+	f := factories()
+	f.Exporters = append(f.Exporters, newDropFactory())
+	in := map[string]any{"grpc": map[string]any{}, "http": map[string]any{}}
+	through := map[string]any{"receivers": []any{"otlp"}, "exporters": []any{"drop"}}
+	h, err := host.New(ctx, confmap.NewFromStringMap(map[string]any{
+		"receivers": map[string]any{"otlp": map[string]any{"protocols": in}},
+		"exporters": map[string]any{"drop": nil},
+		"service":   map[string]any{"pipelines": map[string]any{"traces": through, "metrics": through, "logs": through}},
+	}), f, c.info, c.logger, c.level)
+	if err != nil {
+		c.complain(err)
+		return &host.Host{}
+	}
+	return h
+}
+
+// end flushes, closes and gives the account.
+func (c *collector) end(h *host.Host, deadline time.Time, reason string) {
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	if err := h.Close(ctx); err != nil {
+		c.logger.Warn("a component did not shut down", zap.Error(err))
+	}
+	t := h.Tally()
+	fields := []zap.Field{zap.Any("received", t.Received.Counts()), zap.Any("sent", t.Sent.Counts()), zap.Any("dropped", t.Dropped.Counts())}
+	if resent := t.Resent.Counts(); resent.Sum() > 0 {
+		fields = append(fields, zap.Any("resent", resent))
+	}
+	c.logger.Info("shutdown", append(fields, zap.String("reason", reason))...)
+}
+
+func (c *collector) say(nowhere []string) {
+	if len(nowhere) > 0 {
+		c.logger.Warn("some telemetry goes nowhere and is dropped", zap.Strings("cause", nowhere))
+	}
+}
+
+func (c *collector) complain(err error) {
+	var p *host.Problem
+	if errors.As(err, &p) {
+		c.logger.Error("configuration cannot be used, telemetry is dropped", p.Fields()...)
+	} else {
+		c.logger.Error("the collector cannot start, telemetry is dropped", zap.Error(err))
+	}
+}

@@ -1,0 +1,36 @@
+// Package delivery holds what components and the host must agree on so that nothing is lost across freezes:
+// the counts of records, and how data that waits is sent, kept and given up.
+package delivery
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/component"
+)
+
+// Flusher is a component that holds data back. The host finds it by this interface; stock components need not have it.
+type Flusher interface {
+	// Resume says that an invocation begins: what was kept may be tried again. After an idle spell (a freeze, most likely)
+	// old connections are not to be trusted.
+	Resume(idle bool)
+	// Flush returns when everything held is delivered or given up for now, or when ctx ends; what is left is kept.
+	Flush(ctx context.Context)
+	// FlushLast is Flush before the environment ends.
+	FlushLast(ctx context.Context)
+	// Held is the number of records that still wait, by signal.
+	Held() Counts
+}
+
+// Accountant is a host that counts records.
+type Accountant interface {
+	component.Host
+	Tally() *Tally
+}
+
+// TallyOf returns the host's tally, or one that nobody reads when the component runs in a foreign host.
+func TallyOf(host component.Host) *Tally {
+	if a, ok := host.(Accountant); ok {
+		return a.Tally()
+	}
+	return &Tally{}
+}

@@ -1,0 +1,216 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/pipeline"
+	"go.uber.org/zap"
+)
+
+// Verdict is what became of a request.
+type Verdict int
+
+// The verdicts.
+const (
+	Delivered   Verdict = iota // acknowledged
+	Refused                    // permanent: sending it again cannot help
+	Busy                       // the backend answered: not now
+	Unreachable                // it cannot have arrived
+	Cut                        // it may have arrived: the connection broke or the time-out passed before the reply
+)
+
+// Outcome is the verdict with its details.
+type Outcome struct {
+	Verdict    Verdict
+	Rejected   int           // records that the backend rejected of a delivered request
+	RetryAfter time.Duration // when the backend said so
+	Err        error
+}
+
+// Send sends encoded messages of one signal, joined, as one request.
+type Send func(ctx context.Context, bodies [][]byte) Outcome
+
+// Item is one encoded OTLP message that waits to be sent.
+type Item struct {
+	Body    []byte
+	Records int
+	alone   bool // was part of a refused batch: goes out by itself, so that one bad message spoils no other
+	cut     bool // its last request was cut before the reply
+}
+
+// Settings of a lane.
+type Settings struct {
+	Signal     pipeline.Signal
+	Send       Send
+	Logger     *zap.Logger
+	MaxHeld    int  // bytes kept; when more, the oldest go
+	MaxRequest int  // bytes of bodies joined into one request
+	Retry      bool // keep what the backend does not take now
+}
+
+// After a wait that ended without an answer the next ones are this short, until an answer comes.
+const distrust = 20 * time.Millisecond
+
+// Lane sends the messages of one signal to one backend, in order, one request at a time, beside the work of the function.
+type Lane struct {
+	set   Settings
+	tally *Tally
+
+	mu      sync.Mutex
+	queue   []Item
+	held    int                // bytes of the queue
+	flying  int                // items at the queue's front that are in a request
+	request int                // counts the requests
+	abort   context.CancelFunc // ends that request
+	aborted bool
+	paused  bool      // the backend did not take the last request
+	until   time.Time // ends the pause; wall time, which goes on in a freeze
+	resumes time.Time // Resume ends the pause from here on
+	fails   int       // requests in a row that were not taken
+	failing bool      // the failure has been logged
+	hanging bool      // the last bounded wait ended without an answer
+	stopped bool
+	changed chan struct{} // closed and replaced at every change of the state above
+	done    chan struct{}
+}
+
+// NewLane starts a lane.
+func NewLane(set Settings, tally *Tally) *Lane {
+	l := &Lane{set: set, tally: tally, changed: make(chan struct{}), done: make(chan struct{})}
+	go l.run()
+	return l
+}
+
+// Put queues a message.
+func (l *Lane) Put(item Item) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped || len(item.Body) > l.set.MaxHeld {
+		l.tally.Dropped.Add(l.set.Signal, item.Records)
+		l.complain("message is larger than the queue, it is dropped", zap.Int("dropped", item.Records))
+		return
+	}
+	l.queue = append(l.queue, item)
+	l.held += len(item.Body)
+	l.makeRoom()
+	l.notify()
+}
+
+// Resume allows what was kept to be tried again. After an idle spell a request that is still in flight gets a moment for
+// the reply that may wait in its socket; then its connection counts as dead.
+func (l *Lane) Resume(idle bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.paused && !time.Now().Before(l.resumes) {
+		l.paused = false
+		l.notify()
+	}
+	if idle {
+		l.abortAfter(500 * time.Millisecond)
+	}
+}
+
+// Flush waits until the lane is empty or has given up for now, or ctx ends.
+func (l *Lane) Flush(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hanging {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, distrust)
+		defer cancel()
+	}
+	for !l.idle() {
+		changed := l.changed
+		l.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		l.mu.Lock()
+		if ctx.Err() != nil {
+			l.hanging = !l.idle()
+			return
+		}
+	}
+}
+
+// FlushLast is Flush at the end of everything: all that is kept is tried once more, whatever the backend did before.
+func (l *Lane) FlushLast(ctx context.Context) {
+	l.mu.Lock()
+	if deadline, ok := ctx.Deadline(); ok {
+		l.abortAfter(time.Until(deadline) / 2)
+	}
+	l.hanging, l.paused = false, false
+	l.notify()
+	l.mu.Unlock()
+	l.Flush(ctx)
+}
+
+// Held is the number of records that wait.
+func (l *Lane) Held() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return records(l.queue)
+}
+
+// Stop ends the lane; what it still holds is dropped and counted.
+func (l *Lane) Stop() {
+	l.mu.Lock()
+	if l.stopped {
+		l.mu.Unlock()
+		return
+	}
+	l.stopped = true
+	if l.abort != nil {
+		l.abort()
+	}
+	l.notify()
+	l.mu.Unlock()
+	<-l.done
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tally.Dropped.Add(l.set.Signal, records(l.queue))
+	l.queue, l.held = nil, 0
+}
+
+func (l *Lane) idle() bool { return len(l.queue) == 0 || (l.paused && l.flying == 0) }
+
+func (l *Lane) notify() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *Lane) abortAfter(grace time.Duration) {
+	if l.flying == 0 {
+		return
+	}
+	request, abort := l.request, l.abort
+	go func() {
+		ctx, cancel := WithRunningTime(context.Background(), grace)
+		defer cancel()
+		<-ctx.Done()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.request == request && l.flying > 0 {
+			l.aborted = true
+			abort()
+		}
+	}()
+}
+
+// complain logs once per spell of failures: a backend that is down all day costs one line, not one per invocation.
+func (l *Lane) complain(message string, fields ...zap.Field) {
+	if !l.failing && !l.stopped {
+		l.set.Logger.Warn(message, append(fields, zap.String("signal", l.set.Signal.String()))...)
+	}
+	l.failing = true
+}
+
+func records(items []Item) (n int) {
+	for _, item := range items {
+		n += item.Records
+	}
+	return n
+}

@@ -1,0 +1,147 @@
+package delivery
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	firstPause = time.Second
+	longPause  = 30 * time.Second
+)
+
+func (l *Lane) run() {
+	defer close(l.done)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.stopped {
+		if len(l.queue) == 0 || l.paused {
+			l.wait()
+			continue
+		}
+		bodies := l.take()
+		ctx, cancel := context.WithCancel(context.Background())
+		l.abort, l.aborted = cancel, false
+		l.request++
+		l.mu.Unlock()
+		outcome := l.set.Send(ctx, bodies)
+		cancel()
+		l.mu.Lock()
+		n := l.flying
+		l.flying, l.abort = 0, nil
+		l.settle(outcome, n)
+		l.notify()
+	}
+}
+
+// wait releases the lock until something changes or the pause is over.
+func (l *Lane) wait() {
+	changed := l.changed
+	var over <-chan time.Time
+	if l.paused {
+		timer := time.NewTimer(time.Until(l.until))
+		defer timer.Stop()
+		over = timer.C
+	}
+	l.mu.Unlock()
+	select {
+	case <-changed:
+		l.mu.Lock()
+	case <-over:
+		l.mu.Lock()
+		l.paused = false
+	}
+}
+
+// take marks the front of the queue as flying and returns its bodies.
+func (l *Lane) take() [][]byte {
+	var bodies [][]byte
+	size := 0
+	for i, item := range l.queue {
+		size += len(item.Body)
+		if i > 0 && (item.alone || l.queue[0].alone || size > l.set.MaxRequest) {
+			break
+		}
+		if item.cut {
+			l.tally.Resent.Add(l.set.Signal, item.Records)
+		}
+		bodies = append(bodies, item.Body)
+	}
+	l.flying = len(bodies)
+	return bodies
+}
+
+func (l *Lane) settle(outcome Outcome, n int) {
+	batch := l.queue[:n]
+	count := records(batch)
+	switch {
+	case outcome.Verdict == Delivered:
+		rejected := min(outcome.Rejected, count)
+		l.tally.Sent.Add(l.set.Signal, count-rejected)
+		if rejected > 0 {
+			l.tally.Dropped.Add(l.set.Signal, rejected)
+			l.complain("backend rejected a part of the records", zap.Int("dropped", rejected), zap.Error(outcome.Err))
+		} else {
+			l.failing = false
+		}
+		l.forget(n)
+	case outcome.Verdict == Refused && n > 1:
+		for i := range batch {
+			batch[i].alone = true
+		}
+	case outcome.Verdict == Refused || !l.set.Retry:
+		l.tally.Dropped.Add(l.set.Signal, count)
+		l.complain("backend refused records, they are dropped", zap.Int("dropped", count), zap.Error(outcome.Err))
+		l.forget(n)
+	default:
+		l.keep(batch, outcome)
+	}
+}
+
+// keep pauses the lane with its batch at the front.
+func (l *Lane) keep(batch []Item, outcome Outcome) {
+	for i := range batch {
+		batch[i].cut = outcome.Verdict == Cut || (batch[i].cut && outcome.Verdict == Unreachable)
+	}
+	if l.aborted {
+		return // the connection was given up, not the backend: try at once
+	}
+	l.complain("backend does not take records, they are kept and sent later", zap.Int("kept", records(batch)), zap.Error(outcome.Err))
+	l.fails++
+	pause := min(firstPause<<min(l.fails-1, 10), longPause)
+	now := time.Now().Round(0) // without the monotonic clock, which may stand still in a freeze
+	l.paused, l.until, l.resumes = true, now.Add(max(pause, outcome.RetryAfter)), now.Add(outcome.RetryAfter)
+	if outcome.Verdict == Busy && l.fails > 1 {
+		l.resumes = l.until // a backend that answers "not now" again and again is not asked at every invocation
+	}
+	l.makeRoom()
+}
+
+// makeRoom drops the oldest items that are not in a request.
+func (l *Lane) makeRoom() {
+	n, dropped := 0, 0
+	for rest := l.queue[l.flying:]; l.held > l.set.MaxHeld && n < len(rest); n++ {
+		l.held -= len(rest[n].Body)
+		dropped += rest[n].Records
+	}
+	if n > 0 {
+		l.queue = slices.Delete(l.queue, l.flying, l.flying+n)
+		l.tally.Dropped.Add(l.set.Signal, dropped)
+		l.complain("queue is full, the oldest records are dropped", zap.Int("dropped", dropped))
+	}
+}
+
+// forget removes items that are settled. They were the backend's answer, so that it neither fails nor hangs.
+func (l *Lane) forget(n int) {
+	for _, item := range l.queue[:n] {
+		l.held -= len(item.Body)
+	}
+	clear(l.queue[:n])
+	if l.queue = l.queue[n:]; len(l.queue) == 0 {
+		l.queue = nil
+	}
+	l.hanging, l.fails = false, 0
+}

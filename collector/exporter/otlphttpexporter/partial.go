@@ -1,0 +1,96 @@
+package otlphttpexporter
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"strings"
+)
+
+// partialSuccess reads field 1 of an OTLP response: a message with 1 = rejected records, 2 = why. The same for all signals.
+func partialSuccess(reply []byte, contentType string) (rejected int, why error) {
+	if strings.HasPrefix(contentType, "application/json") {
+		return partialJSON(reply)
+	}
+	message := ""
+	_ = fields(reply, func(number, _ uint64, partial []byte) {
+		if number != 1 {
+			return
+		}
+		_ = fields(partial, func(number, value uint64, text []byte) {
+			switch number {
+			case 1:
+				rejected = int(min(value, 1<<31))
+			case 2:
+				message = string(text)
+			}
+		})
+	})
+	return rejected, asError(message)
+}
+
+func partialJSON(reply []byte) (int, error) {
+	var doc struct {
+		PartialSuccess struct {
+			Spans   json.Number `json:"rejectedSpans"`
+			Points  json.Number `json:"rejectedDataPoints"`
+			Records json.Number `json:"rejectedLogRecords"`
+			Message string      `json:"errorMessage"`
+		} `json:"partialSuccess"`
+	}
+	if json.Unmarshal(reply, &doc) != nil {
+		return 0, nil
+	}
+	total := int64(0)
+	for _, n := range []json.Number{doc.PartialSuccess.Spans, doc.PartialSuccess.Points, doc.PartialSuccess.Records} {
+		if value, err := n.Int64(); err == nil && value > 0 {
+			total += value
+		}
+	}
+	return int(min(total, 1<<31)), asError(doc.PartialSuccess.Message)
+}
+
+func asError(message string) error {
+	if message == "" {
+		return nil
+	}
+	return errors.New(message)
+}
+
+var errWire = errors.New("not a protobuf message")
+
+// fields calls do for every field of a protobuf message, with its number and its value (varint) or bytes.
+func fields(message []byte, do func(number, value uint64, bytes []byte)) error {
+	for len(message) > 0 {
+		key, n := binary.Uvarint(message)
+		if n <= 0 {
+			return errWire
+		}
+		message = message[n:]
+		switch key & 7 {
+		case 0:
+			value, n := binary.Uvarint(message)
+			if n <= 0 {
+				return errWire
+			}
+			do(key>>3, value, nil)
+			message = message[n:]
+		case 2:
+			size, n := binary.Uvarint(message)
+			if n <= 0 || size > uint64(len(message)-n) {
+				return errWire
+			}
+			do(key>>3, 0, message[n:n+int(size)])
+			message = message[n+int(size):]
+		case 1, 5:
+			size := 8 - int(key&4) // fixed64 or fixed32
+			if len(message) < size {
+				return errWire
+			}
+			message = message[size:]
+		default:
+			return errWire
+		}
+	}
+	return nil
+}

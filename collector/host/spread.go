@@ -1,0 +1,144 @@
+package host
+
+import (
+	"context"
+	"errors"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pipeline"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+)
+
+// sink takes data of one signal: the field of that signal is set.
+type sink struct {
+	traces  consumer.Traces
+	metrics consumer.Metrics
+	logs    consumer.Logs
+	mutates bool
+}
+
+// out is one of several takers of the same data.
+type out[D any] struct {
+	consume func(context.Context, D) error
+	mutates bool
+}
+
+// spread hands data to every taker: those that change it get copies, those that read it share it.
+func spread[D interface {
+	IsReadOnly() bool
+	MarkReadOnly()
+}](outs []out[D], clone func(D) D) func(context.Context, D) error {
+	var writers, readers []out[D]
+	for _, o := range outs {
+		if o.mutates {
+			writers = append(writers, o)
+		} else {
+			readers = append(readers, o)
+		}
+	}
+	return func(ctx context.Context, data D) error {
+		var errs []error
+		for i, w := range writers {
+			mine := data
+			if last := i == len(writers)-1 && len(readers) == 0; !last || data.IsReadOnly() {
+				mine = clone(data)
+			}
+			errs = append(errs, w.consume(ctx, mine))
+		}
+		if len(readers) > 1 {
+			data.MarkReadOnly()
+		}
+		for _, r := range readers {
+			errs = append(errs, r.consume(ctx, data))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// join makes one sink of several of the same signal.
+func join(signal pipeline.Signal, sinks []sink) (joined sink) {
+	readers := 0
+	for _, s := range sinks {
+		if !s.mutates {
+			readers++
+		}
+	}
+	joined.mutates = readers == 0
+	switch signal {
+	case pipeline.SignalTraces:
+		var outs []out[ptrace.Traces]
+		for _, s := range sinks {
+			outs = append(outs, out[ptrace.Traces]{s.traces.ConsumeTraces, s.mutates})
+		}
+		joined.traces = tracesSink{spread(outs, func(d ptrace.Traces) ptrace.Traces { c := ptrace.NewTraces(); d.CopyTo(c); return c }), joined.mutates}
+	case pipeline.SignalMetrics:
+		var outs []out[pmetric.Metrics]
+		for _, s := range sinks {
+			outs = append(outs, out[pmetric.Metrics]{s.metrics.ConsumeMetrics, s.mutates})
+		}
+		joined.metrics = metricsSink{spread(outs, func(d pmetric.Metrics) pmetric.Metrics { c := pmetric.NewMetrics(); d.CopyTo(c); return c }), joined.mutates}
+	case pipeline.SignalLogs:
+		var outs []out[plog.Logs]
+		for _, s := range sinks {
+			outs = append(outs, out[plog.Logs]{s.logs.ConsumeLogs, s.mutates})
+		}
+		joined.logs = logsSink{spread(outs, func(d plog.Logs) plog.Logs { c := plog.NewLogs(); d.CopyTo(c); return c }), joined.mutates}
+	}
+	return joined
+}
+
+// counted counts what a receiver hands on.
+func counted(s sink, signal pipeline.Signal, tally *delivery.Tally) sink {
+	switch signal {
+	case pipeline.SignalTraces:
+		next := s.traces.ConsumeTraces
+		s.traces = tracesSink{func(ctx context.Context, d ptrace.Traces) error {
+			tally.Received.Add(signal, d.SpanCount())
+			return next(ctx, d)
+		}, s.mutates}
+	case pipeline.SignalMetrics:
+		next := s.metrics.ConsumeMetrics
+		s.metrics = metricsSink{func(ctx context.Context, d pmetric.Metrics) error {
+			tally.Received.Add(signal, d.DataPointCount())
+			return next(ctx, d)
+		}, s.mutates}
+	case pipeline.SignalLogs:
+		next := s.logs.ConsumeLogs
+		s.logs = logsSink{func(ctx context.Context, d plog.Logs) error {
+			tally.Received.Add(signal, d.LogRecordCount())
+			return next(ctx, d)
+		}, s.mutates}
+	}
+	return s
+}
+
+type tracesSink struct {
+	consumer.ConsumeTracesFunc
+	mutates bool
+}
+
+func (s tracesSink) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: s.mutates}
+}
+
+type metricsSink struct {
+	consumer.ConsumeMetricsFunc
+	mutates bool
+}
+
+func (s metricsSink) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: s.mutates}
+}
+
+type logsSink struct {
+	consumer.ConsumeLogsFunc
+	mutates bool
+}
+
+func (s logsSink) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: s.mutates}
+}

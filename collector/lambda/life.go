@@ -1,0 +1,89 @@
+package lambda
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
+)
+
+const (
+	patience    = 2 * time.Second        // longest wait for a flush
+	reserve     = 500 * time.Millisecond // left of the invocation's time
+	lastReserve = 150 * time.Millisecond // left of the shutdown's time
+	idleSpell   = 3 * time.Second        // connections that rested longer are not trusted
+)
+
+// Collector is what the life drives.
+type Collector interface {
+	Resume(idle bool)
+	Flush(ctx context.Context)
+}
+
+var _ Collector = (*host.Host)(nil)
+
+// Extension is a registered extension.
+type Extension struct {
+	API       *API
+	Telemetry *Telemetry // nil where Lambda does not tell when the function is done
+	Logger    *zap.Logger
+
+	rested time.Time // wall time of the last activity
+}
+
+// Run serves events until SHUTDOWN, or until ctx ends; it returns the time by which everything must have ended.
+func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, reason string) {
+	e.rested = now()
+	for pause := 10 * time.Millisecond; ; {
+		event, err := e.API.Next(ctx)
+		if ctx.Err() != nil {
+			return now().Add(patience), "signal"
+		}
+		switch {
+		case err != nil:
+			e.Logger.Warn("no event from Lambda, asking again", zap.Error(err))
+			sleep(ctx, pause)
+			pause = min(2*pause, 5*time.Second)
+			continue
+		case event.Type == Shutdown:
+			return event.Deadline().Add(-lastReserve), event.Reason
+		case event.Type == Invoke:
+			c.Resume(now().Sub(e.rested) > idleSpell)
+			e.invocation(ctx, event, c)
+		}
+		pause, e.rested = 10*time.Millisecond, now()
+	}
+}
+
+// invocation returns when the environment may be frozen. Without word of the function's end that is at once: what comes later is
+// sent while the function runs, and what a freeze cuts off goes on after it.
+func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
+	if e.Telemetry == nil {
+		return
+	}
+	defer e.Telemetry.Forget(event.RequestID)
+	late := time.NewTimer(time.Until(event.Deadline()))
+	defer late.Stop()
+	select {
+	case <-e.Telemetry.Done(event.RequestID):
+	case <-late.C: // the function is being killed: SHUTDOWN comes next, with time for a flush
+		return
+	case <-ctx.Done():
+		return
+	}
+	flush, cancel := context.WithTimeout(ctx, host.Budget(now(), event.Deadline(), reserve, patience))
+	defer cancel()
+	c.Flush(flush)
+}
+
+// now is the wall time without the monotonic clock, which may stand still in a freeze.
+func now() time.Time { return time.Now().Round(0) }
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

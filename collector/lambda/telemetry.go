@@ -1,0 +1,103 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const sandbox = "sandbox.localdomain"
+
+// Telemetry is the server that Lambda sends telemetry events to.
+type Telemetry struct {
+	URI string // what Lambda is told
+
+	server *http.Server
+	mu     sync.Mutex
+	done   map[string]chan struct{} // by request id; closed when the function is done with it
+}
+
+// ListenForTelemetry opens a port at the address that Lambda reaches: sandbox.localdomain where that is this machine, else loopback.
+func ListenForTelemetry(ctx context.Context) (*Telemetry, error) {
+	host, listener := sandbox, net.Listener(nil)
+	lookup, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupIP(lookup, "ip4", sandbox)
+	if err == nil && !addresses[0].IsUnspecified() {
+		listener, err = net.Listen("tcp", net.JoinHostPort(addresses[0].String(), "0"))
+	}
+	if listener == nil {
+		host = "127.0.0.1"
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	t := &Telemetry{URI: "http://" + net.JoinHostPort(host, port) + "/", done: map[string]chan struct{}{}}
+	t.server = &http.Server{Handler: t, ReadHeaderTimeout: time.Minute}
+	go func() { _ = t.server.Serve(listener) }()
+	return t, nil
+}
+
+// ServeHTTP takes a batch of events.
+func (t *Telemetry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	var events []struct {
+		Type   string          `json:"type"`
+		Record json.RawMessage `json:"record"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, q.Body, 16<<20)).Decode(&events); err != nil {
+		http.Error(w, "not a list of telemetry events", http.StatusBadRequest)
+		return
+	}
+	for _, event := range events {
+		var record struct {
+			RequestID string `json:"requestId"`
+		}
+		if event.Type == "platform.runtimeDone" && json.Unmarshal(event.Record, &record) == nil {
+			t.finish(record.RequestID)
+		}
+	}
+}
+
+// Done is closed once the function is done with the request.
+func (t *Telemetry) Done(requestID string) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.channel(requestID)
+}
+
+// Forget ends the interest in a request.
+func (t *Telemetry) Forget(requestID string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.done, requestID)
+}
+
+// Close closes the port.
+func (t *Telemetry) Close() { _ = t.server.Close() }
+
+func (t *Telemetry) finish(requestID string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.channel(requestID) // the event may come before our own INVOKE is read
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+}
+
+func (t *Telemetry) channel(requestID string) chan struct{} {
+	c, ok := t.done[requestID]
+	if !ok {
+		if len(t.done) > 100 { // requests that nobody waits for any more
+			clear(t.done)
+		}
+		c = make(chan struct{})
+		t.done[requestID] = c
+	}
+	return c
+}

@@ -1,0 +1,49 @@
+// Package otlpreceiver receives OTLP over HTTP (protobuf and JSON) and gRPC, without the gRPC library.
+package otlpreceiver
+
+import (
+	"context"
+	"sync"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+)
+
+// NewFactory makes the factory. The receivers of the three signals that one configuration makes share their ports.
+func NewFactory() receiver.Factory {
+	made := &shared{receivers: map[*Config]*otlpReceiver{}}
+	return receiver.NewFactory(
+		component.MustNewType("otlp"),
+		createDefaultConfig,
+		receiver.WithTraces(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
+			r := made.get(set, cfg.(*Config))
+			r.traces = next
+			return r, nil
+		}, component.StabilityLevelBeta),
+		receiver.WithMetrics(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
+			r := made.get(set, cfg.(*Config))
+			r.metrics = next
+			return r, nil
+		}, component.StabilityLevelBeta),
+		receiver.WithLogs(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
+			r := made.get(set, cfg.(*Config))
+			r.logs = next
+			return r, nil
+		}, component.StabilityLevelBeta),
+	)
+}
+
+type shared struct {
+	mu        sync.Mutex
+	receivers map[*Config]*otlpReceiver
+}
+
+func (s *shared) get(set receiver.Settings, cfg *Config) *otlpReceiver {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.receivers[cfg] == nil {
+		s.receivers[cfg] = &otlpReceiver{cfg: cfg, logger: set.Logger}
+	}
+	return s.receivers[cfg]
+}

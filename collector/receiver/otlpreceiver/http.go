@@ -1,0 +1,68 @@
+package otlpreceiver
+
+import (
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+
+	"go.opentelemetry.io/collector/pipeline"
+)
+
+func (r *otlpReceiver) httpHandler(s *ServerConfig) http.Handler {
+	mux := http.NewServeMux()
+	for _, signal := range []pipeline.Signal{pipeline.SignalTraces, pipeline.SignalMetrics, pipeline.SignalLogs} {
+		mux.HandleFunc("/v1/"+signal.String(), func(w http.ResponseWriter, q *http.Request) { r.serveHTTP(w, q, signal, s.MaxRequestBodySize) })
+	}
+	return mux
+}
+
+func (r *otlpReceiver) serveHTTP(w http.ResponseWriter, q *http.Request, signal pipeline.Signal, limit int64) {
+	kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type"))
+	isJSON := kind == "application/json"
+	if !isJSON && kind != "application/x-protobuf" {
+		http.Error(w, "Content-Type must be application/x-protobuf or application/json", http.StatusUnsupportedMediaType)
+		return
+	}
+	if q.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		replyError(w, isJSON, http.StatusMethodNotAllowed, "the method must be POST")
+		return
+	}
+	body, err := readAll(q.Body, strings.ToLower(q.Header.Get("Content-Encoding")), limit)
+	if err == nil {
+		err = r.accept(q.Context(), signal, body, isJSON)
+	}
+	switch {
+	case err == nil:
+		w.Header().Set("Content-Type", kind)
+		if isJSON {
+			_, _ = w.Write([]byte("{}"))
+		} else {
+			w.Header().Set("Content-Length", "0") // the empty message
+		}
+	case errors.Is(err, errTooLarge):
+		replyError(w, isJSON, http.StatusRequestEntityTooLarge, err.Error())
+	case errors.Is(err, errEncoding):
+		replyError(w, isJSON, http.StatusUnsupportedMediaType, err.Error())
+	default:
+		replyError(w, isJSON, http.StatusBadRequest, err.Error())
+	}
+}
+
+// replyError answers with a google.rpc.Status, as OTLP asks: 1 = code (3, invalid argument), 2 = message.
+func replyError(w http.ResponseWriter, isJSON bool, status int, message string) {
+	message = strings.ToValidUTF8(message, "?")
+	var body []byte
+	if isJSON {
+		w.Header().Set("Content-Type", "application/json")
+		body, _ = json.Marshal(map[string]any{"code": codeInvalid, "message": message})
+	} else {
+		w.Header().Set("Content-Type", "application/x-protobuf")
+		message = message[:min(len(message), 127)] // a length of one byte
+		body = append([]byte{1 << 3, codeInvalid, 2<<3 | 2, byte(len(message))}, message...)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

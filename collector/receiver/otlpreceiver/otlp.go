@@ -1,0 +1,100 @@
+package otlpreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.uber.org/zap"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+)
+
+type otlpReceiver struct {
+	cfg     *Config
+	logger  *zap.Logger
+	traces  consumer.Traces
+	metrics consumer.Metrics
+	logs    consumer.Logs
+	tally   *delivery.Tally
+
+	start   sync.Once
+	servers []*http.Server
+}
+
+// Start is called once for every signal; the first call listens.
+func (r *otlpReceiver) Start(_ context.Context, host component.Host) (err error) {
+	r.start.Do(func() {
+		r.tally = delivery.TallyOf(host)
+		if s := r.cfg.Protocols.HTTP; s != nil {
+			err = r.serve("http", s, r.httpHandler(s))
+		}
+		if s := r.cfg.Protocols.GRPC; s != nil {
+			err = errors.Join(err, r.serve("grpc", s, r.grpcHandler(s)))
+		}
+	})
+	return err
+}
+
+func (r *otlpReceiver) serve(protocol string, s *ServerConfig, handler http.Handler) error {
+	listeners, err := r.listen(s.Endpoint)
+	if err != nil {
+		return fmt.Errorf("protocols::%s::endpoint: %w", protocol, err)
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{Handler: handler, Protocols: protocols, ReadHeaderTimeout: time.Minute, ErrorLog: zap.NewStdLog(r.logger)}
+	r.servers = append(r.servers, server)
+	for _, l := range listeners {
+		go func() {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				r.logger.Error("receiver stopped", zap.String("protocol", protocol), zap.Error(err))
+			}
+		}()
+	}
+	return nil
+}
+
+// listen listens on loopback only. localhost means IPv4, and IPv6 where the machine has it: clients differ in which they try.
+func (r *otlpReceiver) listen(endpoint string) ([]net.Listener, error) {
+	host, port, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && !ip.IsLoopback()) {
+		r.logger.Warn("receiver listens on localhost instead: an extension has no callers from outside", zap.String("endpoint", endpoint))
+		host = "localhost"
+	}
+	if host != "localhost" {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+		return []net.Listener{l}, err
+	}
+	first, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ = net.SplitHostPort(first.Addr().String())
+	if second, err := net.Listen("tcp", net.JoinHostPort("::1", port)); err == nil {
+		return []net.Listener{first, second}, nil
+	}
+	return []net.Listener{first}, nil
+}
+
+// Shutdown lets requests that have begun end, then closes the ports.
+func (r *otlpReceiver) Shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	for _, server := range r.servers {
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close()
+		}
+	}
+	return nil
+}
