@@ -50,6 +50,8 @@ def order(project: Project, layer: Layer, arch: Architecture, version: str, *, d
         "SOURCE_DATE_EPOCH": EPOCH,
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
+        "PYTHONDONTWRITEBYTECODE": "1",  # a recipe's own scripts leave nothing in its folder
+        "PYTHONHASHSEED": "0",
     }
     if (folder / "go.mod").is_file():  # the toolchain is a large download: only for a folder that compiles with it
         variables |= {"GO": toolchain.go(project), "GOTOOLCHAIN": "local"}
@@ -78,9 +80,12 @@ def run(project: Project, wanted: Order, out: Path) -> Path:
         _lay_over(overlay, out)
     licence = project.root / "LICENSE"
     if licence.is_file():
-        place = out / "licenses" / wanted.layer.name  # named after the layer: several layers share one /opt
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(licence, place / "LICENSE")
+        place = out / "licenses" / wanted.layer.name / "LICENSE"  # named after the layer: several layers share one /opt
+        if place.exists() or place.parent.is_file():
+            remedy = f"put notices of others into licenses/{wanted.layer.name}/NOTICES"
+            raise BuildFailed(f"the recipe has made {place.relative_to(out)} itself", remedy=remedy)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(licence, place)
     return out
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from contract.pairs import PAIRS, PROJECT, identify
 from otel_layers import build
-from otel_layers.project import Project, open_project
-
-PROJECT = open_project()
-PAIRS = [(layer, arch) for layer in PROJECT.catalogue.layers.values() for arch in PROJECT.catalogue.select_architectures("all", layer)]
+from otel_layers.project import Project
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +14,7 @@ def project() -> Project:
     return PROJECT
 
 
-@pytest.fixture(scope="session", params=PAIRS, ids=lambda pair: f"{pair[0].name}-{pair[1].name}")
+@pytest.fixture(scope="session", params=PAIRS, ids=identify)
 def built(request: pytest.FixtureRequest) -> build.Built:
     """One built zip."""
     layer, arch = request.param

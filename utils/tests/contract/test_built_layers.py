@@ -12,12 +12,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from contract.pairs import PAIRS, identify
 from otel_layers import archive, build, catalog, toolchain
 from otel_layers.build import bytecode, contract, elf
 from otel_layers.errors import ContractBroken
 from otel_layers.files import temporary
 from otel_layers.project import Project, open_project
 
+PYTHON = [pair for pair in PAIRS if pair[0].language == "python"]
 QEMU = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
 
 
@@ -127,19 +129,17 @@ def test_the_arm64_collector_runs(project: Project, tmp_path: Path) -> None:
     assert built.facts.version in told.stdout + told.stderr
 
 
+@pytest.mark.parametrize("built", PYTHON, indirect=True, ids=identify)
 def test_the_python_layer_hides_nothing_of_the_function_s(built: build.Built) -> None:
     """/opt/python stands before the runtime's own packages on the search path: only our entry may lie there."""
-    if built.layer.language != "python":
-        pytest.skip("not a Python layer")
     with zipfile.ZipFile(built.zip) as source:
         first = {name.split("/")[1] for name in source.namelist() if name.startswith("python/")}
     assert len(first - {"__pycache__"}) == 1, first
     assert not first & {"lib", "opentelemetry", "wrapt", "google", "typing_extensions"}
 
 
+@pytest.mark.parametrize("built", PYTHON, indirect=True, ids=identify)
 def test_the_python_layer_is_compiled_for_every_interpreter_at_hand(built: build.Built) -> None:
-    if built.layer.language != "python":
-        pytest.skip("not a Python layer")
     with zipfile.ZipFile(built.zip) as source:
         names = source.namelist()
     sources = {name for name in names if name.endswith(".py")}

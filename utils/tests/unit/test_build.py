@@ -202,6 +202,13 @@ def test_recipe_and_layer_must_not_make_the_same_file(project: Project) -> None:
         make(project)
 
 
+@pytest.mark.parametrize("made", ["licenses/$LAYER", "licenses/$LAYER/LICENSE"])
+def test_the_licence_is_the_project_s(project: Project, made: str) -> None:
+    write(project.root / FOLDER / "build.sh", RECIPE + f'mkdir -p "$OUT/$(dirname "{made}")"; echo notices > "$OUT/{made}"\n')
+    with pytest.raises(BuildFailed, match="has made licenses/opentelemetry-collector/LICENSE itself"):
+        make(project)
+
+
 def test_a_folder_without_recipe(project: Project) -> None:
     (project.root / FOLDER / "build.sh").unlink()
     with pytest.raises(BuildFailed, match="has no recipe"):

@@ -35,13 +35,14 @@ class Machine:
     architecture: str
     region: str
     folder: Path
+    cold: bool = True  # the layers' files are not in the page cache, as in a new environment on AWS
 
 
 def rounds(machine: Machine, rows: Sequence[Case], runs: int) -> dict[str, list[Sample]]:
     """
     `runs` samples of each row, interleaved: a round takes every row once, and each round begins with another row.
 
-    A first round is not counted: it brings every file into the page cache.
+    A first round is not counted: it unpacks the layers and brings the interpreter into the page cache.
     """
     samples: dict[str, list[Sample]] = {case.key: [] for case in rows}
     with Backend() as backend:
@@ -60,7 +61,7 @@ def once(machine: Machine, case: Case, backend: Backend) -> Sample:
     wanted = function(case, machine.runtime, machine.architecture, machine.region, machine.folder)
     endpoints = local.Endpoints(backend_http=("127.0.0.1", backend.http_port), backend_grpc=("127.0.0.1", backend.grpc_port))
     before = backend.counts()["spans"]["received"]
-    with local.environment(machine.project, wanted, endpoints) as environment:
+    with local.environment(machine.project, wanted, endpoints, cold_files=machine.cold) as environment:
         invocations = [environment.invoke(b"{}") for _ in range(1 + WARM)]
         environment.shutdown()
         logs = [str(line["text"]) for line in environment.logs]

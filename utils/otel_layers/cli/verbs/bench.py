@@ -28,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=ENOUGH, metavar="N", help=f"samples of each row (default {ENOUGH}; fewer are not written down)")
     parser.add_argument("--runtime", default="", help="a Python runtime (default: the newest that this machine has)")
     parser.add_argument("--sizes", action="store_true", help="only the sizes, nothing is run")
+    parser.add_argument(
+        "--files", choices=("cold", "cached"), default="cold", help="layers read from the disk as in a new environment, or from the page cache"
+    )
     parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=True, help="write docs/benchmarks.md (default: yes)")
     json_option(parser)
 
@@ -48,13 +51,14 @@ def run(project: Project, args: argparse.Namespace) -> None:
         if args.sizes:
             emit(args, result, console.table(*size_table(sizes)))
             return
-        measured, tables = measure_rows(project, runtime, built, (stock, plain), args.runs, tmp)
+        measured, tables = measure_rows(project, runtime, built, (stock, plain), args, tmp)
     from ..bench import page
 
     sections = {**tables, "Sizes": size_table(sizes)}
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    lead = f"{today}, {page.machine()}, {runtime.name} on {arch}, {args.runs} interleaved runs of each row: median (10th to 90th percentile)."
-    result |= {"date": today, "machine": page.machine(), "runs": args.runs, **measured}
+    what = f"{args.runs} interleaved runs of each row, files {args.files}: median (10th to 90th percentile)"
+    lead = f"{today}, {page.machine()}, {runtime.name} on {arch}, {what}."
+    result |= {"date": today, "machine": page.machine(), "runs": args.runs, "files": args.files, **measured}
     emit(args, result, "\n\n".join([lead, *(f"{heading}\n{console.table(*table)}" for heading, table in sections.items())]))
     if not args.write:
         return
@@ -99,7 +103,7 @@ def stock_layers(project: Project, runtime: Runtime, tmp: Path) -> tuple[Path, P
 
 
 def measure_rows(
-    project: Project, runtime: Runtime, built: list[Built], stock: tuple[Path, Path], runs: int, tmp: Path
+    project: Project, runtime: Runtime, built: list[Built], stock: tuple[Path, Path], args: argparse.Namespace, tmp: Path
 ) -> tuple[dict[str, Any], dict[str, tuple[tuple[str, ...], list[list[str]]]]]:
     """Run all rows; the result for machines, and the tables by their headings."""
     from ..bench import cases, figures, measure
@@ -107,9 +111,9 @@ def measure_rows(
     by_role = {one.layer.role: one for one in built}
     rows = cases.cases(by_role["language"].zip, by_role["collector"].zip, *stock)
     region = next(r.name for r in project.catalogue.regions.values() if r.required)
-    machine = measure.Machine(project, runtime.name, built[0].arch.aws, region, tmp)
-    console.step(f"measuring {len(rows)} rows, {runs} times each, interleaved")
-    samples = measure.rounds(machine, rows, runs)
+    machine = measure.Machine(project, runtime.name, built[0].arch.aws, region, tmp, cold=args.files == "cold")
+    console.step(f"measuring {len(rows)} rows, {args.runs} times each, interleaved")
+    samples = measure.rounds(machine, rows, args.runs)
     summary = figures.summary(rows, samples)
     ratio = figures.ratios(summary)
     measured = {"rows": summary, "ratios": ratio, "samples": {key: [asdict(s) for s in values] for key, values in samples.items()}}

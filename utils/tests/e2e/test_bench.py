@@ -1,0 +1,36 @@
+"""The benchmark runs every row in the local Lambda; its arithmetic has tests of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from otel_layers.cli.bench import cases
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.slow
+def test_one_round_of_every_row(tmp_path: Path) -> None:
+    page = (ROOT / "docs/benchmarks.md").read_bytes()
+    result = tmp_path / "bench.json"
+    command = [ROOT / "run.sh", "bench", "--runs", "1", "--json", result]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(result.read_text())
+    rows = {(row["function"], row["setup"]): row for row in told["rows"]}
+    expected = cases.cases(*(Path("x") for _ in range(4)))
+    assert set(rows) == {(case.function, case.setup) for case in expected}
+    for case in expected:
+        row = rows[case.function, case.setup]
+        assert row["start"]["median"] > 0
+        assert row["memoryMB"]["median"] > 0
+        assert ("extension" in row) == (case.setup in (cases.COLLECTOR, cases.OURS_COLLECTED))
+    assert len(told["ratios"]) == 4
+    binaries = [size["binaryBytes"] for size in told["sizes"] if "binaryBytes" in size]
+    assert binaries
+    assert all(size > 1_000_000 for size in binaries)
+    assert (ROOT / "docs/benchmarks.md").read_bytes() == page, "one run is not written down"
+    assert "not written" in done.stderr
