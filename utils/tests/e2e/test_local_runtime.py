@@ -171,12 +171,16 @@ def test_an_exec_wrapper_starts_the_runtime(tmp_path: Path) -> None:
             return os.environ["FROM_WRAPPER"]
     """
     wrapped = layer(tmp_path, "wrapper", {"wrap*": WRAPPER})
-    with environment(PROJECT, function(tmp_path, source, layers=(wrapped,), environment={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"}), Endpoints()) as env:
+    with environment(
+        PROJECT, function(tmp_path, source, layers=(wrapped,), environment={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"}), Endpoints()
+    ) as env:
         assert result(env.invoke(b"{}")) == "yes"
     assert texts(env, "function") == [f"wrapped: /var/lang/bin/{runtime()} /var/runtime/bootstrap.py"]
 
 
-@pytest.mark.parametrize(("wrapper", "code", "words"), [("/opt/none", 127, "/opt/none: no such file"), ("/opt/plain", 126, "/opt/plain: not executable")])
+@pytest.mark.parametrize(
+    ("wrapper", "code", "words"), [("/opt/none", 127, "/opt/none: no such file"), ("/opt/plain", 126, "/opt/plain: not executable")]
+)
 def test_an_exec_wrapper_that_cannot_run(tmp_path: Path, wrapper: str, code: int, words: str) -> None:
     made = function(tmp_path, ECHO, layers=(layer(tmp_path, "l", {"plain": WRAPPER}),), environment={"AWS_LAMBDA_EXEC_WRAPPER": wrapper})
     with environment(PROJECT, made, Endpoints()) as env:
