@@ -110,6 +110,10 @@ def failed(stack: Any, change_set: Any, reason: Exception) -> None:
             stack.resource_map.delete()
         except Exception:  # noqa: BLE001 - a rollback goes as far as it can
             traceback.print_exc()
+    # Whoever asks for the stack's resources would otherwise make the missing ones: moto's map is lazy.
+    made, declared = stack.resource_map._parsed_resources, stack.resource_map._resource_json_map
+    stack.resource_map._resource_json_map = {} if creating else {k: v for k, v in declared.items() if made.get(k) is not None}
+    stack.output_map = type(stack.output_map)(stack.resource_map, {}, stack.stack_id)
     # Nothing here can restore a half updated stack: it says so, and must be deleted.
     stack.status = "ROLLBACK_COMPLETE" if creating else "UPDATE_ROLLBACK_FAILED"
     stack._add_stack_event(stack.status, resource_status_reason=said)
