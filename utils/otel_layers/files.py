@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import UsageError
@@ -24,7 +24,8 @@ def write_atomically(path: Path, body: str | bytes) -> None:
             os.fsync(out.fileno())
         part.replace(path)
     except OSError as exc:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be what is wrong
+            part.unlink()
         raise UsageError(f"cannot write {path}", why=str(exc)) from exc
 
 

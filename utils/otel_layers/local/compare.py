@@ -133,7 +133,7 @@ def _match(expected: Sequence[Expected], spans: Sequence[Span], by_id: Mapping[t
 
 
 def _assign(costs: Sequence[Sequence[int]]) -> dict[int, int]:
-    """Row -> column at the least total cost; there are at least as many columns as rows (a row's way to a free column may move rows that were placed before it)."""
+    """Row -> column at the least total cost; no more rows than columns. A row's way to a free column may move rows placed before it."""
     taken: dict[int, int] = {}  # column -> row
     width = len(costs[0])
     for new in range(len(costs)):
