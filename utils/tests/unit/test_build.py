@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -279,3 +281,33 @@ def test_python_distributions_are_on_the_bill(project: Project) -> None:
     assert component["licenses"] == [{"expression": "Apache-2.0 OR MIT"}]
     assert component["evidence"]["occurrences"] == [{"location": "python/Some_Thing-1.0.dist-info/METADATA"}]
     assert bill["dependencies"][0]["dependsOn"] == ["pkg:pypi/some-thing@1.0"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_no_process_and_no_file(project: Project, number: signal.Signals) -> None:
+    pipe = project.root / "pipe"
+    os.mkfifo(pipe)
+    write(project.root / FOLDER / "build.sh", f'touch "$OUT/half"; sleep 300 & echo "$! $$" > {pipe}; wait\n')
+    program = (
+        "import signal, sys; from pathlib import Path; from otel_layers import build, catalog, cli; from otel_layers.project import open_project\n"
+        "signal.signal(signal.SIGTERM, cli._interrupt)\n"
+        f"p = open_project(root=Path({str(project.root)!r}))\n"
+        f"build.build(p, p.catalogue.layers[{LAYER!r}], catalog.architecture('amd64'))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT / "utils")}, stderr=subprocess.PIPE) as child:
+        started = [int(pid) for pid in pipe.read_text().split()]
+        assert [p for p in (project.cache / "tmp").iterdir() if p.is_dir()]
+        child.send_signal(number)
+        child.communicate(timeout=60)
+    assert child.returncode not in (0, None)
+    assert list((project.cache / "tmp").iterdir()) == []
+    assert not project.dist.exists()
+    assert [pid for pid in started if alive(pid)] == []
+
+
+def alive(pid: int) -> bool:
+    """Whether `pid` still runs; one that waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
