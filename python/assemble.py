@@ -1,12 +1,14 @@
 """
 Puts the layer's tree together: `assemble.py WHEELS SOURCES OUT`.
 
-WHEELS has a folder of installed packages for each Python version (3.10, 3.11 ...). What is the same in all is there once; only compiled extensions may differ.
+WHEELS has a folder of installed packages for each Python version (3.10, 3.11 ...). What is the same in all is there once;
+only compiled extensions, which have the version in their names, are there several times.
 """
 
 from __future__ import annotations
 
 import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -27,6 +29,8 @@ def main(wheels: Path, sources: Path, out: Path) -> None:
             place = dependencies / name
             if not place.exists():
                 _copy(path, place)
+                if place.suffix == ".so":
+                    place.write_bytes(without_symbols(place.read_bytes()))
             elif place.read_bytes() != path.read_bytes():
                 sys.exit(f"{name} differs between Python versions: it cannot be shared (another one is in {version.name})")
     for path in sorted((sources / "otel_lambda").rglob("*.py")):
@@ -43,6 +47,25 @@ def wanted(name: Path) -> bool:
     if name.as_posix().startswith(_COMMANDS):
         return False
     return name.suffix in (".py", ".so", ".json") or name.suffix == ""
+
+
+def without_symbols(body: bytes) -> bytes:
+    """
+    A 64-bit little-endian ELF library without what follows its segments: debug information, symbol and section tables (four fifths of wrapt's).
+
+    The loader reads segments only. Done here and not by `strip`, which differs from machine to machine and knows one architecture.
+    """
+    if body[:6] != b"\x7fELF\x02\x01":
+        sys.exit("a compiled extension is not a 64-bit little-endian ELF file")
+    start, (size, count) = struct.unpack_from("<Q", body, 32)[0], struct.unpack_from("<HH", body, 54)
+    end = start + size * count
+    for number in range(count):
+        offset, length = struct.unpack_from("<Q16xQ", body, start + number * size + 8)
+        end = max(end, offset + length)
+    header = bytearray(body[:64])
+    struct.pack_into("<Q", header, 40, 0)  # no section table ...
+    struct.pack_into("<HHH", header, 58, 0, 0, 0)  # ... of no entries
+    return bytes(header) + body[64:end]
 
 
 def _copy(source: Path, place: Path) -> None:

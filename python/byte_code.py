@@ -1,7 +1,8 @@
 """
 Writes byte code for the running Python version beside every source of a layer: `byte_code.py OUT`.
 
-Unchecked hashes: /opt is read-only and its files' times are the zip's, so byte code that is checked against them would be thrown away and made at every start.
+Unchecked hashes: /opt is read-only and its files' times are the zip's, so byte code that is checked against them would be
+thrown away and made again at every start.
 """
 
 import os

@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def layer() -> Iterator[Path]:
-    """The layer of this machine's architecture, built by the recipe and unpacked as at /opt, but writable by nobody's accident: each test run has its own."""
+    """The layer of this machine's architecture, built by the recipe and unpacked as at /opt; each test run has its own."""
     built = build(PROJECT, LAYER, catalog.architecture("amd64" if _machine() == "x86_64" else "arm64"))
     with files.temporary(PROJECT, "python-layer") as folder:
         unpack(built.zip, folder)
@@ -65,7 +65,9 @@ def start(layer: Path, receiver: Receiver, tmp_path: Path) -> Iterator[Callable[
     """Starts a function from source; its telemetry goes to `receiver`."""
     with ExitStack() as stack:
 
-        def begin(version: str, source: str, *, handler: str = "app.handler", layer: Path | None = layer, wrapper: str = "otel-handler", **environment: str) -> Lambda:
+        def begin(
+            version: str, source: str, *, handler: str = "app.handler", layer: Path | None = layer, wrapper: str = "otel-handler", **environment: str
+        ) -> Lambda:
             task = tmp_path / "task"
             task.mkdir(exist_ok=True)
             if source:
@@ -73,7 +75,9 @@ def start(layer: Path, receiver: Receiver, tmp_path: Path) -> Iterator[Callable[
             env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}", **environment}
             python = toolchain.interpreters()[version]
             packages = toolchain.target(PROJECT, ROOT / "requirements/runtime-python.txt", str(python), f"runtime-python{version}")
-            process: AbstractContextManager[Any] = running(python, packages, layer, task, handler, {k: v for k, v in env.items() if v is not None}, wrapper)
+            process: AbstractContextManager[Any] = running(
+                python, packages, layer, task, handler, {k: v for k, v in env.items() if v is not None}, wrapper
+            )
             return stack.enter_context(process)
 
         yield begin

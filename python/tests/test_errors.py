@@ -98,7 +98,9 @@ def test_handlers_that_cannot_work_fail_as_without_the_layer(start, receiver, py
     assert ours == bare
 
 
-@pytest.mark.parametrize("event", [None, "text", 5, 2.5, True, [], [None], {}, {"Records": None}, {"Records": [None]}, {"Records": [{"eventSource": "aws:sqs"}]}])
+@pytest.mark.parametrize(
+    "event", [None, "text", 5, 2.5, True, [], [None], {}, {"Records": None}, {"Records": [None]}, {"Records": [{"eventSource": "aws:sqs"}]}]
+)
 def test_events_of_any_type(start, receiver, python, event):
     function = start(python, "def handler(event, context):\n    return [event]")
     assert function.invoke(event).json == [event]

@@ -44,7 +44,9 @@ def test_sqs_messages_carry_context(start, receiver, version):
 
 
 def test_ten_attributes_are_left_alone(start, receiver, python):
-    source = SQS.replace('{{"mine": {{"DataType": "String", "StringValue": "1"}}}}', '{{str(n): {{"DataType": "String", "StringValue": "1"}} for n in range(10)}}')
+    source = SQS.replace(
+        '{{"mine": {{"DataType": "String", "StringValue": "1"}}}}', '{{str(n): {{"DataType": "String", "StringValue": "1"}} for n in range(10)}}'
+    )
     with receiving() as aws:
         function = start(python, source.format(port=aws.port))
         assert len(function.invoke({}).json) == 10
@@ -145,7 +147,9 @@ def test_the_table_names_what_is_shipped(layer):
         parser.read(path)
         if parser.has_section("opentelemetry_instrumentor"):
             known |= {(name, *value.split(":")) for name, value in parser["opentelemetry_instrumentor"].items()}
-    rows = re.findall(r'^    \("([\w.]+)", "([\w-]+)", "([\w.]+)", "(\w+)"\),$', (layer / "python/otel_lambda/instrumentations.py").read_text(), re.M)
+    rows = re.findall(
+        r'^    \("([\w.]+)", "([\w-]+)", "([\w.]+)", "(\w+)"\),$', (layer / "python/otel_lambda/instrumentations.py").read_text(), re.MULTILINE
+    )
     assert len(rows) >= 18
     for _, name, module, attribute in rows:
         assert (name, module, attribute) in known

@@ -29,7 +29,10 @@ V2 = {
     "rawPath": "/pets/5",
     "rawQueryString": "a=1",
     "headers": {"host": "x.example.com:8443", "x-forwarded-proto": "https", "user-agent": "curl/8"},
-    "requestContext": {"domainName": "x.example.com", "http": {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "curl/8"}},
+    "requestContext": {
+        "domainName": "x.example.com",
+        "http": {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "curl/8"},
+    },
 }
 ALB = {
     "requestContext": {"elb": {"targetGroupArn": "arn"}},
@@ -90,7 +93,9 @@ def test_http_api(start, receiver, python):
     }
 
 
-@pytest.mark.parametrize("change", [{"routeKey": "$default"}, {"routeKey": "$default", "requestContext": {"domainName": "abc.lambda-url.us-east-1.on.aws"}}])
+@pytest.mark.parametrize(
+    "change", [{"routeKey": "$default"}, {"routeKey": "$default", "requestContext": {"domainName": "abc.lambda-url.us-east-1.on.aws"}}]
+)
 def test_no_route_no_name(start, receiver, python, change):
     (span,) = run(start, receiver, python, {**V2, **change}).values()
     assert span.name == "demo"
@@ -132,7 +137,12 @@ def test_wrong_types_in_an_http_event(start, receiver, python, key, broken):
 
 
 def sqs(*records):
-    return {"Records": [{"messageId": f"m{n}", "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:jobs", **r} for n, r in enumerate(records)]}
+    return {
+        "Records": [
+            {"messageId": f"m{n}", "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:jobs", **r}
+            for n, r in enumerate(records)
+        ]
+    }
 
 
 def w3c(text):
@@ -187,7 +197,10 @@ def test_a_failure_is_on_both_spans(start, receiver, python):
 
 
 def test_notifications(start, receiver, python):
-    record = {"EventSource": "aws:sns", "Sns": {"TopicArn": "arn:aws:sns:us-east-1:1:news", "MessageId": "m", "MessageAttributes": {"traceparent": {"Type": "String", "Value": W3C}}}}
+    record = {
+        "EventSource": "aws:sns",
+        "Sns": {"TopicArn": "arn:aws:sns:us-east-1:1:news", "MessageId": "m", "MessageAttributes": {"traceparent": {"Type": "String", "Value": W3C}}},
+    }
     consumer = run(start, receiver, python, {"Records": [record]})["process news"]
     assert attributes(consumer) == {
         "messaging.system": "aws.sns",

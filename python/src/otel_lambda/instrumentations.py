@@ -2,6 +2,7 @@
 
 import sys
 
+from . import quick
 from .say import cause, say
 
 # A line each: the module whose import ends with the attaching; the name in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS; the instrumentor.
@@ -56,7 +57,9 @@ def attach(name, module, attribute):
 
             options["request_hook"] = request_hook
         # The check of versions would read every installed package's metadata (54 ms).
-        getattr(import_module(module), attribute)().instrument(skip_dep_check=True, **options)
+        with quick.imports():
+            instrumentor = getattr(import_module(module), attribute)
+        instrumentor().instrument(skip_dep_check=True, **options)
     except Exception as exc:  # noqa: BLE001 - never break the function
         say(f"{name} is not traced: {cause(exc)}")
 

@@ -5,7 +5,7 @@ from struct import pack
 
 def request(spans, resource) -> bytes:
     """An ExportTraceServiceRequest with `spans` (of the OpenTelemetry SDK), grouped by instrumentation scope."""
-    scopes: "dict[object, list[bytes]]" = {}
+    scopes: dict[object, list[bytes]] = {}
     for span in spans:
         scopes.setdefault(span.instrumentation_scope, []).append(_span(span))
     parts = [_message(1, _attributes(1, resource.attributes))]

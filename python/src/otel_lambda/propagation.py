@@ -37,7 +37,9 @@ LOOKUP = Lookup()
 
 class Propagators(TextMapPropagator):
     """
-    The configured propagators in order, the first valid context wins: AWS adds an X-Ray header to nearly everything, which must not hide the sender's own.
+    The configured propagators in order; the first valid context wins.
+
+    AWS adds an X-Ray header to nearly everything, which must not hide the sender's own.
 
     With nothing configured an X-Ray context that is not sampled is no parent, because AWS sends one whenever X-Ray is off.
     """

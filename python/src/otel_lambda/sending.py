@@ -7,7 +7,7 @@ from .say import cause, say
 _MOST = 10  # message attributes that SQS takes
 
 
-def request_hook(span, service, operation, parameters):
+def request_hook(_span, service, operation, parameters):
     """Called by the botocore instrumentation inside the call's span; `parameters` are that one call's own dict."""
     if str(service).lower() != "sqs" or not isinstance(parameters, dict):
         return

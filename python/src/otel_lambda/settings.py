@@ -117,7 +117,7 @@ def words(text: str) -> "tuple[str, ...]":
 
 def pairs(text: str) -> "dict[str, str]":
     """`key=value` pairs separated by commas, percent-decoded, as the specification writes headers and resource attributes."""
-    found: "dict[str, str]" = {}
+    found: dict[str, str] = {}
     for part in text.split(","):
         if not part.strip():
             continue

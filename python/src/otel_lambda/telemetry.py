@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from . import quick
 from . import settings as settings_module
 
 
@@ -40,6 +41,11 @@ def start(root):
         sys.path.append(folder)  # behind everything: what the function brings comes first
     settings = settings_module.read(root)
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
+    with quick.imports():
+        return _assemble(settings)
+
+
+def _assemble(settings):
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 

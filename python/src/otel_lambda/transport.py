@@ -1,8 +1,8 @@
 """
 One HTTP POST at a time over a kept connection, never longer than it is allowed.
 
-Plain HTTP, which is what the collector beside the function speaks, goes over the interpreter's own `_socket`: http.client (with email and ssl) and socket
-cost ten times as much to import as everything here. https takes http.client.
+Plain HTTP, which is what the collector beside the function speaks, goes over the interpreter's own `_socket`: http.client
+(with email and ssl) and socket cost ten times as much to import as everything here. https takes http.client.
 """
 
 import errno

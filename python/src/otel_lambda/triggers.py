@@ -1,4 +1,4 @@
-"""What invoked the function, told from the event's shape: name, attributes, and where its trace context is. Takes any event and never raises on purpose."""
+"""What invoked the function, told from the event's shape, whatever it is: name, attributes, and where its trace context is."""
 
 from . import messages
 
@@ -11,7 +11,7 @@ class Trigger:
     __slots__ = ("attributes", "batch", "carrier", "http", "name", "trigger")
 
     def __init__(self, trigger, name="", attributes=None, carrier=None, batch=None, http=""):
-        """`name` is the span's, '' for the function's own; `carrier` what a parent is read from; `http` the event's format: v1, v2, alb, websocket."""
+        """`name`: the span's, '' for the function's own. `carrier`: what a parent is read from. `http`: v1, v2, alb or websocket."""
         self.trigger, self.name, self.attributes = trigger, name, attributes or {}
         self.carrier, self.batch, self.http = carrier or {}, batch, http
 
