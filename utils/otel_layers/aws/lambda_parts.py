@@ -91,7 +91,7 @@ def _leave_queues_alone(models: Any) -> None:
 
 
 def _run_nothing(models: Any) -> None:
-    def invoke(self: Any, _event: str | None = None) -> tuple[str, bool, str]:
+    def invoke(self: Any, **_event: Any) -> tuple[str, bool, str]:
         said = f"the embedded AWS runs no functions; ./run.sh invoke runs {self.function_name}"
         return json.dumps({"errorMessage": said, "errorType": "NotHere"}), True, said
 
