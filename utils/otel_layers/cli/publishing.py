@@ -143,7 +143,9 @@ def publish(
             return
         left[result.region] -= 1
         if result.status not in DONE:
-            console.warn(f"{result.region}: {result.name}: {result.status}: {result.reason}")
+            # Of a region that does not answer at all, one line is enough; the summary has the rest.
+            once = f"{result.region} {result.status}" if result.status != "failed" else ""
+            console.warn(f"{result.region}: {result.name}: {result.status}: {result.reason}", once=once)
         elif not quiet and not left[result.region]:
             console.detail(f"{result.region}: done")
 

@@ -74,7 +74,7 @@ def call(clock: Clock, function: Callable[..., T], **parameters: Any) -> T:
             if _code(exc) not in _THROTTLED and exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 429:
                 raise
         # Not a secret: jitter keeps the regions from coming back at the same moment.
-        clock.wait(random.uniform(0.1, min(8.0, 0.3 * 2**attempt)))  # noqa: S311
+        clock.wait(random.uniform(0.1, min(2.0, 0.3 * 2**attempt)))  # noqa: S311
         attempt += 1
 
 

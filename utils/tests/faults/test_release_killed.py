@@ -1,0 +1,190 @@
+"""The real ./run.sh publish, killed or failing on its way to an embedded AWS that stays, and finished by the command that it printed."""
+
+import json
+import shlex
+import signal
+import subprocess
+import time
+
+import pytest
+from faults.release_tree import command, copy_tree, held, run, write_layer
+from otel_layers.aws import standing
+from otel_layers.aws.client import Access
+from otel_layers.aws.embedded import set_faults
+from otel_layers.release import receipt as receipts
+from otel_layers.release.outcome import DONE
+
+LAYERS = ("opentelemetry-collector", "opentelemetry-python")
+PUBLISH = ("publish", "--to", "local", "--region", "all", "--public")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of the tree with an embedded AWS that stays."""
+    project = copy_tree(tmp_path_factory.mktemp("release") / "tree")
+    standing.start(project)
+    yield project
+    standing.stop(project)
+
+
+@pytest.fixture
+def port(tree):
+    running = standing.running(tree)
+    assert running is not None
+    yield running.port
+    set_faults(running.port, {})
+
+
+@pytest.fixture
+def fresh(tree):
+    """New bytes under development names: nothing of another test is met."""
+    for name in LAYERS:
+        write_layer(tree, name, "amd64", version="0.0.0-dev")
+    return tree
+
+
+def stands(port, receipt):
+    """That every region holds every layer once, with the right bytes, for everyone; and that the receipt says so."""
+    assert len(receipt.plan.targets) == 34
+    access = Access(f"http://localhost:{port}")
+    for target in receipt.plan.targets:
+        for item in receipt.plan.items:
+            assert held(access, target.region, item.name) == {1: (item.code_sha256, True)}, (target.region, item.name)
+    assert {r.status for r in receipt.stand()} <= set(DONE)
+    assert all(r.public for r in receipt.stand())
+
+
+def interrupted(tree, path, number, reached):
+    """Start publishing, and send the signal `number` as soon as so many versions are in the receipt; every receipt that is seen is whole."""
+    child = subprocess.Popen(command(tree, *PUBLISH, f"--receipt={path}"), cwd=tree.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    seen = None
+    try:
+        end = time.monotonic() + 120
+        while child.poll() is None and time.monotonic() < end:
+            if path.exists():
+                seen = receipts.load(path)
+                if sum(bool(r.arn) for r in seen.results.values()) >= reached:
+                    break
+            time.sleep(0.001)
+        child.send_signal(number)
+        _, err = child.communicate(timeout=30)
+    finally:
+        child.kill()
+    assert seen is not None
+    return child.returncode, err
+
+
+@pytest.mark.parametrize("reached", [0, 1, 30, 65])
+def test_killed_at_any_point_and_resumed_it_is_complete_and_nothing_is_there_twice(fresh, port, tmp_path, reached):
+    set_faults(port, {}, latency=0.02)  # so that calls are on their way when the process dies
+    path = tmp_path / "receipt.json"
+    code, _ = interrupted(fresh, path, signal.SIGKILL, reached)
+    assert code == -signal.SIGKILL
+    assert any(r.status not in DONE for r in receipts.load(path).stand())  # it was killed in the middle, not after the end
+    set_faults(port, {})
+    done = run(fresh, "publish", "--to", "local", "--resume", str(path))
+    assert done.returncode == 0, done.stderr
+    stands(port, receipts.load(path))
+    assert [p.name for p in tmp_path.iterdir()] == ["receipt.json"]  # no part of one is left
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_finish_it(fresh, port, tmp_path, number):
+    set_faults(port, {}, latency=0.02)
+    path = tmp_path / "receipt.json"
+    code, err = interrupted(fresh, path, number, 5)
+    assert code == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert "Traceback" not in err
+    printed = err.partition("this finishes it: ")[2].splitlines()[0]
+    set_faults(port, {})
+    assert run(fresh, *shlex.split(printed)[1:]).returncode == 0
+    stands(port, receipts.load(path))
+
+
+def test_one_region_hangs_and_one_refuses_then_the_printed_command_finishes(fresh, port):
+    set_faults(port, {"eu-west-1": "hang", "af-south-1": "refuse"})
+    done = run(fresh, *PUBLISH, "--region-timeout", "12", "--json", "result.json")
+    assert done.returncode == 7, done.stderr
+    result = json.loads((fresh.root / "result.json").read_text())
+    left = {(r["region"], r["status"]) for r in result["results"] if r["status"] not in DONE}
+    assert left == {("eu-west-1", "unreachable"), ("af-south-1", "refused")}
+    assert result["run"] == {"published": 64, "unreachable": 2, "refused": 2}
+    printed = done.stderr.rpartition("try: ")[2].strip()
+    assert printed == result["resume"]
+    set_faults(port, {})
+    again = run(fresh, *shlex.split(printed)[1:], "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["run"] == {"reused": 64, "published": 4}
+    stands(port, receipts.load(fresh.root / shlex.split(printed)[-1]))
+    third = run(fresh, *PUBLISH)
+    assert (third.returncode, "nothing to publish" in third.stdout) == (0, True)
+
+
+def test_notes_and_the_newest_arn_come_from_the_receipt_or_from_aws(fresh, port):
+    before = run(fresh, "python", "-l", "--to", "local", "-r", "us-gov-west-1")
+    assert (before.returncode, before.stdout) == (3, "")
+    assert "no published version of opentelemetry-python in us-gov-west-1" in before.stderr
+    assert run(fresh, *PUBLISH).returncode == 0
+    from_receipt = run(fresh, "python", "-l", "-r", "eu-west-1")
+    assert from_receipt.stdout == run(fresh, "python", "-l", "--to", "local", "-r", "eu-west-1").stdout
+    [arn] = from_receipt.stdout.split()
+    assert arn.startswith("arn:aws:lambda:eu-west-1:123456789012:layer:opentelemetry-python-amd64-0_0_0-dev-")
+    written = run(fresh, "notes", "--output", "notes.md", "--json", "index.json")
+    assert written.returncode == 0, written.stderr
+    assert arn in (fresh.root / "notes.md").read_text()
+    index = json.loads((fresh.root / "index.json").read_text())
+    assert [len(layer["arns"]) for layer in index["layers"]] == [34, 34]
+
+
+BAD = [
+    (("publish", "--region", "eu-wset-1"), "did you mean eu-west-1"),
+    (("publish", "--region", "us-east-1,cn-north-1"), "regions of several partitions"),
+    (("publish", "--region", "all", "--partition", "aws-xx"), "unknown partition 'aws-xx'"),
+    (("publish", "--region", ","), "no region named"),
+    (("publish", "--arch", "mips"), "unknown architecture 'mips'"),
+    (("publish", "--layer", "opentelemetry-pyton"), "did you mean opentelemetry-python"),
+    (("publish", "--version", "1.0"), "is not a version"),
+    (("publish", "--version", "1.0.0"), "was built as version 0.0.0-dev, not 1.0.0"),
+    (("publish", "--account", "999999999999"), "are of account 123456789012, not 999999999999"),
+    (("publish", "--resume", "nowhere.json"), "there is no receipt nowhere.json"),
+    (("publish", "--resume", "layers.toml"), "is not a receipt"),
+    (("publish", "--resume", "layers.toml", "--region", "all"), "--region cannot stand beside --resume"),
+    (("publish", "--receipt", "layers.toml"), "is not a receipt"),
+    (("notes", "layers.toml"), "is not a receipt"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda v: " ".join(v) if isinstance(v, tuple) else "")
+def test_bad_input_is_refused_before_the_first_write(fresh, port, arguments, message):
+    done = run(fresh, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    listed = Access(f"http://localhost:{port}").lambda_("us-east-1").list_layers()["Layers"]
+    ours = json.loads((fresh.dist / "opentelemetry-python-amd64.json").read_text())["sha256"][:8]
+    assert not [layer for layer in listed if layer["LayerName"].endswith(ours)]
+
+
+def test_a_receipt_of_another_release_is_refused(fresh, port, tmp_path):
+    path = tmp_path / "receipt.json"
+    assert run(fresh, "publish", f"--receipt={path}").returncode == 0
+    for arguments, message in [
+        (("publish", "--resume", str(path), "--version", "0.9.0"), "is the receipt of another release"),
+        (("python", "publish", "--resume", str(path)), "opentelemetry-collector is not of python"),
+        (("publish", "--resume", str(path), "--to", "aws"), "is of a publication --to local"),
+        (("publish", "--receipt", str(path), "--public"), "is the receipt of another release"),
+    ]:
+        done = run(fresh, *arguments)
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+    write_layer(fresh, "opentelemetry-python", "amd64", version="0.0.0-dev")
+    done = run(fresh, "publish", "--resume", str(path))
+    assert (done.returncode, "has other bytes than the release" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_dry_run_calls_nothing(fresh, port):
+    set_faults(port, dict.fromkeys(fresh.catalogue.regions, "hang"))
+    done = run(fresh, *PUBLISH, "--dry-run", "--json", timeout=60)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert (plan["steps"], len(plan["targets"]), plan["public"]) == (68, 34, True)
+    assert not list((fresh.dist / "receipts").glob(f"*{plan['digest']}*"))

@@ -1,0 +1,264 @@
+"""Publishing against the embedded AWS with what can go wrong: in the end every region has one version, the right bytes and policy."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from faults.release_tree import held, write_layer
+from otel_layers.aws.client import Access
+from otel_layers.aws.embedded import EmbeddedAws
+from otel_layers.cli import publishing
+from otel_layers.errors import RegionsFailed, UsageError
+from otel_layers.project import open_project
+from otel_layers.release import receipt as receipts
+from otel_layers.release.execute import execute
+from otel_layers.release.outcome import DONE
+
+REGIONS = "us-east-1,eu-west-1,eu-west-2,af-south-1"
+PYTHON, COLLECTOR = "opentelemetry-python", "opentelemetry-collector"
+
+
+@pytest.fixture(scope="module")
+def aws():
+    with EmbeddedAws(open_project()) as running:
+        yield running
+
+
+@pytest.fixture
+def access(aws):
+    yield Access(aws.endpoint)
+    aws.set_faults({})
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Fresh bytes for each test under development names, so that no test meets another's layers."""
+    made = replace(open_project(), root=tmp_path)
+    for name in (PYTHON, COLLECTOR):
+        write_layer(made, name, "amd64", version="0.0.0-dev")
+    return made
+
+
+def make(project, *, region=REGIONS, public=True, layers=(PYTHON, COLLECTOR)):
+    return publishing.plan(project, [project.catalogue.layer(n) for n in layers], to="local", region=region, public=public)
+
+
+def publish(project, access, plan, receipt=None, timeout=30.0):
+    path = project.root / "receipt.json"
+    return publishing.publish(project, receipt or receipts.new(plan, "123456789012"), path, access, region_timeout=timeout)
+
+
+def stands(access, plan):
+    """That every region of the plan holds each layer once, with its bytes, public or not as planned."""
+    for target in plan.targets:
+        for item in plan.items:
+            assert held(access, target.region, item.name) == {1: (item.code_sha256, plan.public)}, (target.region, item.name)
+
+
+def statuses(done):
+    return {region: {r.status for r in done.results if r.region == region} for region in {r.region for r in done.results}}
+
+
+def test_the_second_run_publishes_nothing(project, access):
+    plan = make(project)
+    first, second = publish(project, access, plan), publish(project, access, plan)
+    assert {r.status for r in first.results} == {"published"}
+    assert {r.status for r in second.results} == {"reused"}
+    assert "nothing to publish: 2 layers are in 4 regions already" in publishing.as_text(second)
+    assert "nothing to publish" not in publishing.as_text(first)
+    stands(access, plan)
+    publishing.check(second)
+
+
+def test_what_is_published_carries_what_the_plan_says(project, access):
+    plan = make(project, region="eu-west-1", layers=[PYTHON])
+    [result] = publish(project, access, plan).results
+    [item] = plan.items
+    found = access.lambda_("eu-west-1").get_layer_version_by_arn(Arn=result.arn)
+    assert (found["Description"], found["LicenseInfo"]) == (item.description, "Apache-2.0")
+    assert (tuple(found["CompatibleRuntimes"]), found["CompatibleArchitectures"]) == (item.runtimes, ["x86_64"])
+    assert result.arn == f"arn:aws:lambda:eu-west-1:123456789012:layer:{item.name}:1"
+
+
+def test_private_is_the_default_and_public_later_completes_the_same_version(project, access):
+    private, public = make(project, public=False), make(project, public=True)
+    publish(project, access, private)
+    stands(access, private)
+    assert {r.status for r in publish(project, access, public).results} == {"completed"}
+    stands(access, public)
+
+
+def test_killed_between_publish_and_grant_the_next_run_only_grants(project, access):
+    plan = make(project, layers=[PYTHON])
+    [item] = plan.items
+    for target in plan.targets:  # exactly what a killed run leaves: the version, and no permission
+        access.lambda_(target.region).publish_layer_version(LayerName=item.name, Content={"ZipFile": (project.dist / item.zip).read_bytes()})
+    assert {r.status for r in publish(project, access, plan).results} == {"completed"}
+    stands(access, plan)
+
+
+def test_other_bytes_under_the_name_stop_that_layer_there_and_nothing_else(project, access):
+    plan = make(project)
+    python = next(i for i in plan.items if i.layer == PYTHON)
+    other = (project.dist / next(i.zip for i in plan.items if i.layer == COLLECTOR)).read_bytes()
+    access.lambda_("eu-west-1").publish_layer_version(LayerName=python.name, Content={"ZipFile": other})
+    done = publish(project, access, plan)
+    [failed] = [r for r in done.results if r.status not in DONE]
+    assert (failed.name, failed.region, failed.status) == (python.name, "eu-west-1", "failed")
+    assert "is there with other bytes" in failed.reason
+    assert list(held(access, "eu-west-1", python.name)) == [1]
+    with pytest.raises(RegionsFailed, match=r"not done in eu-west-1 \(failed\)"):
+        publishing.check(done)
+
+
+def test_a_hanging_a_refusing_and_a_dead_region_do_not_keep_the_others(project, aws, access, capsys):
+    aws.set_faults({"eu-west-1": "hang", "af-south-1": "refuse", "eu-west-2": "down"})
+    plan = make(project)
+    done = publish(project, access, plan, timeout=4.0)
+    assert statuses(done) == {"us-east-1": {"published"}, "eu-west-1": {"unreachable"}, "eu-west-2": {"unreachable"}, "af-south-1": {"refused"}}
+    with pytest.raises(RegionsFailed) as caught:
+        publishing.check(done)
+    assert all(region in caught.value.what for region in ("eu-west-1", "eu-west-2", "af-south-1"))
+    assert caught.value.remedy == "./run.sh publish --to local --resume receipt.json"
+    aws.set_faults({})
+    again = publish(project, access, plan, receipts.load(done.path))
+    assert statuses(again) == {"us-east-1": {"reused"}, "eu-west-1": {"published"}, "eu-west-2": {"published"}, "af-south-1": {"published"}}
+    stands(access, plan)
+    publishing.check(again)
+    assert {r.status for r in receipts.load(done.path).stand()} == {"published"}
+
+
+def test_a_region_that_no_release_needs_does_not_decide(project, aws, access, capsys):
+    aws.set_faults({"af-south-1": "refuse"})
+    plan = make(project)
+    plan = replace(plan, targets=tuple(replace(t, required=t.region != "af-south-1") for t in plan.targets))
+    publishing.check(publish(project, access, plan))
+    assert "no release needs them, and this finishes them: ./run.sh publish" in capsys.readouterr().err
+
+
+def test_a_refusal_of_a_region_that_needs_no_opting_in_is_a_failure(project, aws, access):
+    aws.set_faults({"us-east-1": "refuse"})
+    done = publish(project, access, make(project))
+    assert statuses(done)["us-east-1"] == {"failed"}
+
+
+def test_throttling_is_waited_out(project, aws, access):
+    aws.set_faults({"us-east-1": "throttle:5"})
+    plan = make(project, region="us-east-1,eu-west-1")
+    assert {r.status for r in publish(project, access, plan).results} == {"published"}
+    stands(access, plan)
+
+
+def test_endless_throttling_ends_with_the_regions_time(project, aws, access):
+    aws.set_faults({"us-east-1": "throttle:100000"})
+    done = publish(project, access, make(project, region="us-east-1,eu-west-1"), timeout=2.0)
+    assert statuses(done) == {"us-east-1": {"unreachable"}, "eu-west-1": {"published"}}
+
+
+def hooked(access, event, hook):
+    """A way to get real clients whose calls of one operation meet `hook` (botocore's own event system)."""
+
+    def connect(region):
+        client = access.lambda_(region)
+        client.meta.events.register(event, hook)
+        return client
+
+    return connect
+
+
+def carry_out(project, plan, connect):
+    bodies = {i.name: (project.dist / i.zip).read_bytes() for i in plan.items}
+    return execute(plan, bodies, connect, lambda _: None, 30.0)
+
+
+def test_an_answer_that_is_lost_never_makes_a_second_version(project, access):
+    def lose(**_):
+        raise ReadTimeoutError(endpoint_url="the region")
+
+    plan = make(project)
+    results = carry_out(project, plan, hooked(access, "after-call.lambda.PublishLayerVersion", lose))
+    assert {r.status for r in results} == {"unreachable"}
+    done = publish(project, access, plan)
+    assert "published" in {r.status for r in done.results}  # the second layer, not begun when the first's answer was lost
+    assert "completed" in {r.status for r in done.results}
+    stands(access, plan)
+
+
+def test_two_publications_at_the_same_moment_leave_one_version(project, access):
+    plan = make(project, layers=[PYTHON])
+    [item] = plan.items
+    body = (project.dist / item.zip).read_bytes()
+    seen = set()
+    lock = threading.Lock()
+
+    def race(**more):
+        region = more["context"]["client_region"]
+        with lock:
+            if region in seen:
+                return
+            seen.add(region)
+        access.lambda_(region).publish_layer_version(LayerName=item.name, Content={"ZipFile": body})
+
+    results = carry_out(project, plan, hooked(access, "before-call.lambda.PublishLayerVersion", race))
+    assert len(seen) == len(plan.targets)
+    assert {(r.status, r.version) for r in results} == {("completed", 1)}
+    stands(access, plan)
+
+
+def test_bytes_that_read_back_otherwise_are_a_failure(project, access):
+    def change(parsed, **_):
+        parsed["Content"]["CodeSha256"] = "b3RoZXI="
+
+    results = carry_out(project, make(project, layers=[PYTHON]), hooked(access, "after-call.lambda.GetLayerVersion", change))
+    assert {r.status for r in results} == {"failed"}
+    assert all("reads back with other bytes" in r.reason for r in results)
+
+
+def test_a_grant_that_did_not_happen_is_a_failure(project, access):
+    def forget(parsed, **_):
+        parsed["Policy"] = '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "lambda:GetLayerVersion", "Condition": {"x": {}}}]}'
+
+    results = carry_out(project, make(project, layers=[PYTHON]), hooked(access, "after-call.lambda.GetLayerVersionPolicy", forget))
+    assert {r.status for r in results} == {"failed"}
+    assert all("is not public after the grant" in r.reason for r in results)
+
+
+def test_no_client_for_a_region_is_that_regions_failure(project, access):
+    def connect(region):
+        if region == "eu-west-1":
+            raise OSError("no certificates")
+        return access.lambda_(region)
+
+    results = carry_out(project, make(project), connect)
+    assert {r.region for r in results if r.status == "failed"} == {"eu-west-1"}
+    assert {r.status for r in results if r.region != "eu-west-1"} == {"published"}
+
+
+def test_the_caller_is_checked_before_anything_is_written(project, aws, access):
+    plan = make(project)
+    assert publishing.caller(access, plan) == "123456789012"
+    with pytest.raises(UsageError, match="are of account 123456789012, not 999999999999"):
+        publishing.caller(access, plan, "999999999999")
+    with pytest.raises(UsageError, match="the partition"):
+        publishing.caller(access, replace(plan, partition="aws-cn"))
+    aws.set_faults({"us-east-1": "down"})  # the first to be asked
+    assert publishing.caller(access, plan) == "123456789012"
+
+
+def test_a_resumed_release_must_have_the_same_bytes(project, access):
+    done = publish(project, access, make(project))
+    assert publishing.resumed(project, done.path).plan == done.receipt.plan
+    write_layer(project, PYTHON, "amd64", version="0.0.0-dev")
+    with pytest.raises(UsageError, match="has other bytes than the release"):
+        publishing.resumed(project, done.path)
+
+
+def test_only_what_is_built_is_published_unless_all_is_asked_for(project):
+    assert [i.arch for i in make(project).items] == ["amd64", "amd64"]
+    chosen = [project.catalogue.layer(PYTHON)]
+    with pytest.raises(UsageError, match=r"opentelemetry-python-arm64\.zip is not built"):
+        publishing.plan(project, chosen, to="local", arch="all")
+    write_layer(project, PYTHON, "amd64")
+    with pytest.raises(UsageError, match=r"opentelemetry-python-arm64\.zip is not built"):
+        publishing.plan(project, chosen, to="aws", public=True)
