@@ -45,7 +45,7 @@ def page(result: Mapping[str, Any]) -> str:
         _traces(spans, invocations),
         _costs(invocations),
         _responses(invocations),
-        *(part(result) for part in (_platform, _logs, _records, _metrics)),
+        *(part(result) for part in (_accounts, _platform, _logs, _records, _metrics, _isolation)),
     )
     footer = el("footer", "Made by the local Lambda. The page loads nothing and sends nothing.")
     body = el("body", _header(title, spans, invocations), el("main", *told), footer, el("script", Html(script)))
@@ -125,16 +125,38 @@ def _clock(stamp: object) -> Html:
     return el("span", str(stamp or "").partition("T")[2].rstrip("Z") or str(stamp or ""), title=stamp, class_="mono soft")
 
 
+def _accounts(result: Mapping[str, Any]) -> Html | None:
+    """What the Collector says it took, sent and dropped, beside what arrived: a row a signal."""
+    counts = result.get("counts") or {}
+    collector, backend = counts.get("collector") or {}, counts.get("backend") or {}
+    rows: list[list[object]] = []
+    for signal in ("spans", "metrics", "logs"):
+        said = [collector.get(what, {}).get(signal, "-") for what in ("received", "sent", "dropped")]
+        came = [backend.get(signal, {}).get(what, "-") for what in ("received", "duplicated")]
+        rows.append([signal, *said, *came])
+    if not collector and not backend:
+        return None
+    head = ["signal", "collector received", "collector sent", "collector dropped", "backend received", "backend received twice"]
+    refused = ", ".join(f"{n} by fault {kind}" for kind, n in (backend.get("refused") or {}).items())
+    note = el("p", f"Requests refused: {refused}", class_="bad") if refused else None
+    return el("section", el("h2", "Accounts"), table(head, rows, frozenset(range(1, 6))), note)
+
+
+def _isolation(result: Mapping[str, Any]) -> Html | None:
+    lines = result.get("isolation") or ()
+    return el("section", el("h2", "How real this was"), el("ul", *(el("li", line) for line in lines))) if lines else None
+
+
 def _platform(result: Mapping[str, Any]) -> Html | None:
     events = result.get("platform") or ()
-    rows = [[_clock(e.get("time")), el("code", e.get("type", "")), _folded(text(e.get("record")), 160)] for e in events]
-    return el("section", el("h2", "Platform events"), table(["time", "type", "record"], rows, kind="text")) if rows else None
+    rows = [[_clock(e.get("time")), e.get("function", ""), el("code", e.get("type", "")), _folded(text(e.get("record")), 160)] for e in events]
+    return el("section", el("h2", "Platform events"), table(["time", "function", "type", "record"], rows, kind="text")) if rows else None
 
 
 def _logs(result: Mapping[str, Any]) -> Html | None:
     lines = result.get("logs") or ()
-    rows = [[_clock(line.get("time")), line.get("source", ""), _folded(text(line.get("text", "")), 2000)] for line in lines]
-    return el("section", el("h2", "Output of the processes"), table(["time", "source", "text"], rows, kind="text")) if rows else None
+    rows = [[_clock(one.get("time")), one.get("function", ""), one.get("source", ""), _folded(text(one.get("text", "")), 2000)] for one in lines]
+    return el("section", el("h2", "Output of the processes"), table(["time", "function", "source", "text"], rows, kind="text")) if rows else None
 
 
 def _records(result: Mapping[str, Any]) -> Html | None:

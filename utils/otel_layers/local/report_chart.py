@@ -47,7 +47,7 @@ def _axis(axis: Scale) -> Html:
     marks = []
     for place, label in axis.ticks():
         x = _percent(place)
-        marks.append(join(el("line", x1=x, x2=x, y1="0", y2="16"), el("text", label, x=x, y="12", dx="4")))
+        marks.append(el("g", el("line", x1=x, x2=x, y1="0", y2="16"), el("text", label, x=x, y="12", dx="4")))
     return el("div", el("span"), el("svg", *marks, aria_hidden="true"), el("span"), class_="row axis")
 
 

@@ -75,7 +75,12 @@ def result(word="plain"):
         "resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}],
         "resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}],
         "platform": [{"time": f"time {word}", "type": f"platform {word}", "record": {"deep": f"record {word}"}}],
-        "logs": [{"time": "2027-01-15T08:00:00.230Z", "source": f"source {word}", "text": f"text {word}"}],
+        "counts": {
+            "collector": {"received": {"spans": 31}, "sent": {"spans": 30}, "dropped": {"spans": 1}},
+            "backend": {"spans": {"received": 32, "unique": 30, "duplicated": 2}, "refused": {f"fault {word}": 77}},
+        },
+        "isolation": [f"isolation {word}"],
+        "logs": [{"time": "2027-01-15T08:00:00.230Z", "function": f"env {word}", "source": f"source {word}", "text": f"text {word}"}],
     }
 
 
@@ -110,7 +115,8 @@ def test_everything_told_is_shown_as_text(word):
     page = Page(report.page(result(word)))
     assert (page.wrong, page.open) == ([], [])
     shown = all_text(page)
-    told = "name,event,message,linked,scope,severity,body,label,metric,unit,function,req,status,platform,source,text,service,key,type,time"
+    told = "name,event,message,linked,scope,severity,body,label,metric,unit,function,req"
+    told += ",status,platform,source,text,service,key,type,time,isolation,fault,env"
     for kind in told.split(","):
         assert f"{kind} {word}" in shown, kind
     for kind in ("value", "response", "record"):
@@ -178,6 +184,12 @@ def test_long_texts_are_folded_and_kept_whole():
     page = Page(report.page(raw))
     assert "x" * 5000 in page.texts
     assert "5,000 characters" in all_text(page)
+
+
+def test_the_accounts_stand_beside_each_other():
+    text = all_text(Page(report.page(result())))
+    assert re.search(r"spans\s+31\s+30\s+1\s+32\s+2\s+metrics\s+-", text)
+    assert "77 by fault" in text
 
 
 def test_duplicates_are_told():
