@@ -60,6 +60,10 @@ def stage(order: Order) -> None:
 
 def deploy(project: Project, access: Access, order: Order) -> Deployment:
     """Stage, run `sam deploy`, upload data/, and prove that everything that the template declares is there."""
+    if not access.local:
+        with in_words(f"asking whose credentials these are, in {order.region}"):
+            account = access.sts(order.region).get_caller_identity()["Account"]
+        console.step(f"deploying to account {account}")
     stage(order)
     sam = toolchain.packages(project, "sam") / "bin" / "sam"
     given = {k: v for k, v in order.parameters.items() if k in order.template.parameters}

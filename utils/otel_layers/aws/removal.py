@@ -29,14 +29,14 @@ def delete(access: Access, stack: str, region: str, *, limit: float = 900.0) -> 
     from botocore.exceptions import ClientError
 
     cloudformation = access.cloudformation(region)
-    try:
-        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-    except ClientError as exc:
-        if error_code(exc) == "ValidationError" and "does not exist" in str(exc):
-            raise NothingToDo(f"there is no stack {stack} in {region}") from exc
-        with in_words(f"looking for stack {stack}"):
+    with in_words(f"looking for stack {stack} in {region}"):
+        try:
+            found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        except ClientError as exc:
+            if error_code(exc) == "ValidationError" and "does not exist" in str(exc):
+                raise NothingToDo(f"there is no stack {stack} in {region}") from exc
             raise
+        resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
     console.step(f"deleting stack {stack} from {'the embedded AWS' if access.local else 'AWS'}, {region}")
     for resource in resources:
         if resource["ResourceType"] == "AWS::S3::Bucket" and resource.get("PhysicalResourceId"):

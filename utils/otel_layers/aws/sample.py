@@ -50,3 +50,10 @@ def stack_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,127}", name):
         raise UsageError(f"{name!r} cannot be a stack's name", why="letters, digits and hyphens, a letter first, at most 128")
     return name
+
+
+def layer_name(name: str) -> str:
+    """`name` if Lambda takes it as a layer's name, or nothing."""
+    if name and not re.fullmatch(r"[A-Za-z0-9_-]{1,140}", name):
+        raise UsageError(f"{name!r} cannot be a layer's name", why="letters, digits, hyphens and underscores, at most 140")
+    return name

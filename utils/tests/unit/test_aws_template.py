@@ -73,3 +73,13 @@ def test_a_template_that_is_not_text(tmp_path):
 def test_names_that_no_stack_can_have(name):
     with pytest.raises(UsageError):
         sample.stack_name(name)
+
+
+@pytest.mark.parametrize("name", ["a b", "a.b", "a" * 141, "arn:aws"])
+def test_names_that_no_layer_can_have(name):
+    with pytest.raises(UsageError):
+        sample.layer_name(name)
+
+
+def test_names_that_a_layer_can_have():
+    assert [sample.layer_name(n) for n in ("", "a-B_9")] == ["", "a-B_9"]

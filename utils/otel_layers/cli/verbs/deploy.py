@@ -39,6 +39,7 @@ def where(parser: argparse.ArgumentParser) -> None:
 def order(project: Project, args: argparse.Namespace) -> deployment.Order:
     """What the command line asks for, checked before anything is called."""
     name = sample.folder(project)
+    stack, where_to = sample.stack_name(args.stack or Path(name).name), region(project, args)
     path = args.template.resolve() if args.template else project.root / name / "template.yaml"
     read = template.load(path)
     arch = architecture(args.arch)
@@ -48,15 +49,15 @@ def order(project: Project, args: argparse.Namespace) -> deployment.Order:
     built = sample.zips(project, name, arch) if wanted else {}
     if unknown := set(wanted) - set(built):
         raise UsageError(f"{path} wants {', '.join(sorted(unknown))} in {deployment.LAYERS}", why=f"built layers are called {', '.join(built)} there")
-    values = {"Runtime": runtime, "Architecture": arch.aws, "LayerName": args.layer_name, "OtlpEndpoint": args.endpoint}
+    values = {"Runtime": runtime, "Architecture": arch.aws, "LayerName": sample.layer_name(args.layer_name), "OtlpEndpoint": args.endpoint}
     for option, parameter in (("--layer-name", "LayerName"), ("--endpoint", "OtlpEndpoint")):
         if values[parameter] and parameter not in read.parameters:
             raise UsageError(f"{option} has no effect", why=f"{path} has no parameter {parameter}")
     return deployment.Order(
         sample=path.parent,
         template=read,
-        stack=sample.stack_name(args.stack or Path(name).name),
-        region=region(project, args),
+        stack=stack,
+        region=where_to,
         layers={k: v for k, v in built.items() if k in wanted},
         parameters={k: v for k, v in values.items() if v},
     )
