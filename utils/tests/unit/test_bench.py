@@ -13,7 +13,7 @@ ROWS = cases.cases(Path("l.zip"), Path("c.zip"), Path("s.zip"), Path("p.zip"))
 
 
 def sample(start: float, first: float = 1.0, extension: float | None = None) -> Sample:
-    return Sample(start=start, init=start + 1, extension=extension, first=first, warm=0.5, memory_mb=40.0)
+    return Sample(start=start, init=start + 1, extension=extension, first=first, warm=0.5, answered=0.4, memory_mb=40.0)
 
 
 def samples() -> dict[str, list[Sample]]:

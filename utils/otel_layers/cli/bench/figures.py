@@ -29,6 +29,7 @@ QUANTITIES: dict[str, Callable[[Sample], float]] = {
     "startAndFirst": lambda s: s.start + s.first,
     "init": lambda s: s.init,
     "warm": lambda s: s.warm,
+    "answered": lambda s: s.answered,
     "memoryMB": lambda s: s.memory_mb,
 }
 
@@ -76,7 +77,7 @@ def ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:
     """Head and cells: what each row takes, and adds."""
-    head = ("function", "set-up", "start, ms", "adds", "first invocation, ms", "start + first adds", "warm, ms", "memory, MB")
+    head = ("function", "set-up", "start, ms", "adds", "first invocation, ms", "start + first adds", "warm, ms", "warm, answered, ms", "memory, MB")
     return head, [
         [
             row["function"],
@@ -86,6 +87,7 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list
             _spread(row["first"]),
             _added(row, "startAndFirst"),
             f"{row['warm']['median']:.2f}",
+            f"{row['answered']['median']:.2f}",
             f"{row['memoryMB']['median']:.1f}",
         ]
         for row in rows

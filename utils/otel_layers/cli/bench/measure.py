@@ -23,6 +23,7 @@ class Sample:
     extension: float | None  # the extension's process start -> its first next
     first: float  # duration of the first invocation
     warm: float  # median duration of the next ones
+    answered: float  # median time of those until the caller has the response: what the extension does after it is left out
     memory_mb: float
 
 
@@ -79,4 +80,5 @@ def once(machine: Machine, case: Case, backend: Backend) -> Sample:
         raise FunctionFailed(f"{case.key}: the first invocation was no cold start")
     extension = next((phase.ms for phase in init.phases if phase.name.startswith("extension:")), None)
     warm = statistics.median(i.duration_ms for i in invocations[1:])
-    return Sample(runtime.ms, init.ms, extension, invocations[0].duration_ms, warm, max(i.max_memory_mb for i in invocations))
+    answered = statistics.median((i.response_ns - i.started_ns) / 1e6 for i in invocations[1:])
+    return Sample(runtime.ms, init.ms, extension, invocations[0].duration_ms, warm, answered, max(i.max_memory_mb for i in invocations))
