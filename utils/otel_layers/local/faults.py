@@ -37,8 +37,8 @@ def failed_init(init: Init, current: Current, function: Function) -> tuple[str, 
     return "failure", {**error, "errorMessage": _with_id(current, error["errorMessage"])}
 
 
-def invocation(generation: Generation, current: Current, function: Function, *, out_of_memory: Callable[[], bool]) -> tuple[str, Error | None]:
-    """Status and error of the invocation in flight, as far as it went."""
+def invocation(generation: Generation, current: Current, function: Function, *, out_of_memory: Callable[[], bool], late: bool = False) -> tuple[str, Error | None]:
+    """Status and error of the invocation in flight, as far as it went; `late` when an extension was not ready in time."""
     runtime, extension = generation.runtime, generation.crashed()
     if current.error:
         return "error", current.error
@@ -48,7 +48,7 @@ def invocation(generation: Generation, current: Current, function: Function, *, 
     if extension:
         error = _extension(extension)
         return "failure", {**error, "errorMessage": _with_id(current, error["errorMessage"])}
-    if not current.response_at or not current.runtime_done_at:
+    if late or not current.response_at or not current.runtime_done_at:
         return "timeout", _timeout(current, function)
     return "success", None
 

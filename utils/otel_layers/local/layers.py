@@ -94,12 +94,14 @@ def _check(path: Path) -> int:
 
 
 def _unpack(layers: Sequence[Path], folder: Path) -> None:
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent)).resolve()
     try:
         for path in layers:
             try:
                 with zipfile.ZipFile(path) as archive:
                     for entry in archive.infolist():
+                        if not (part / entry.filename).parent.resolve().is_relative_to(part):
+                            raise UsageError(f"the layer {path} has the entry {entry.filename!r}", why="a link leads it outside /opt")
                         _entry(archive, entry, part / entry.filename)
             except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as exc:
                 raise UsageError(f"the layer {path} is broken", why=str(exc)) from exc

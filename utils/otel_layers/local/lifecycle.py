@@ -227,6 +227,10 @@ class ExecutionEnvironment:
             assert init  # noqa: S101 - it was made by the caller
             return self._failed_init(current, init, frozen_ms)
         kills = self._sandbox.memory_kills()
+
+        def out_of_memory() -> bool:
+            return self._sandbox.memory_kills() > kills
+
         events.start(generation.telemetry, self.function, current)
         with generation.changed:
             generation.current = current
@@ -235,12 +239,12 @@ class ExecutionEnvironment:
             generation.wait(lambda: bool(current.runtime_done_at) or generation.broken(), current.deadline_at)
             ended = current.runtime_done_at or time.monotonic_ns()
         self._drain()
-        status, error = faults.invocation(generation, current, self.function, out_of_memory=lambda: self._sandbox.memory_kills() > kills)
+        status, error = faults.invocation(generation, current, self.function, out_of_memory=out_of_memory)
         events.runtime_done(generation.telemetry, current, status, error, ended)
         if not generation.broken() and status != "timeout":
             with generation.changed:
-                generation.wait(lambda: generation.idle() or generation.broken(), current.deadline_at)
-            status, error = faults.invocation(generation, current, self.function, out_of_memory=lambda: self._sandbox.memory_kills() > kills)
+                late = not generation.wait(lambda: generation.idle() or generation.broken(), current.deadline_at)
+            status, error = faults.invocation(generation, current, self.function, out_of_memory=out_of_memory, late=late)
         clean = generation.idle()
         ended = max(current.runtime_done_at, *(e.next_at for e in generation.extensions.values()), 0) if clean else time.monotonic_ns()
         if status == "timeout":

@@ -41,7 +41,9 @@ def function(folder: Path, source: str, **settings: Any) -> Function:
     (code / "app.py").write_text(textwrap.dedent(source))
     for path in (folder, code):
         path.chmod(0o755)
-    given = {"name": "it", "runtime": runtime(), "handler": "app.handler", "region": region(), "architecture": HERE.aws, "timeout_s": 10, **settings}
+    if "runtime" not in settings:
+        settings["runtime"] = runtime()
+    given = {"name": "it", "handler": "app.handler", "region": region(), "architecture": HERE.aws, "timeout_s": 10, **settings}
     return Function(code=code, **given)
 
 
@@ -92,7 +94,8 @@ EXTENSION = """
         print(json.dumps([kind, value]), flush=True)
 
     events = os.environ.get("EXTENSION_EVENTS", "INVOKE,SHUTDOWN").split(",")
-    answer, body = call("POST", "/2020-01-01/extension/register", {"events": events}, Lambda_Extension_Name=name, Lambda_Extension_Accept_Feature="accountId")
+    features = {"Lambda_Extension_Name": name, "Lambda_Extension_Accept_Feature": "accountId"}
+    answer, body = call("POST", "/2020-01-01/extension/register", {"events": events}, **features)
     identifier = answer.headers["Lambda-Extension-Identifier"]
     say("registered", json.loads(body))
     say("environment", sorted(os.environ))
@@ -110,7 +113,8 @@ EXTENSION = """
                 pass
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 4243), Receiver)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        wish = {"schemaVersion": "2022-12-13", "types": ["platform", "function"], "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
+        wish = {"schemaVersion": "2022-12-13", "types": ["platform", "function"],
+                "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
                 "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:4243/"}}
         answer, body = call("PUT", "/2022-07-01/telemetry", wish, Lambda_Extension_Identifier=identifier)
         say("subscribed", answer.status)

@@ -140,7 +140,8 @@ def test_an_internal_extension_gets_invoke(tmp_path: Path) -> None:
             answer.read()
             REGISTERED.set()
             while True:
-                connection.request("GET", "/2020-01-01/extension/event/next", headers={"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]})
+                mine = {"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]}
+                connection.request("GET", "/2020-01-01/extension/event/next", headers=mine)
                 SEEN.append(json.loads(connection.getresponse().read())["requestId"])
         REGISTERED = threading.Event()
         threading.Thread(target=run, daemon=True).start()

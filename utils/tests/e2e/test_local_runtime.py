@@ -277,12 +277,14 @@ def test_the_response_may_be_streamed(tmp_path: Path) -> None:
             path = "/2018-06-01/runtime/invocation/" + answer.headers["Lambda-Runtime-Aws-Request-Id"] + "/response"
             late = os.environ.get("LATE") == "1"
             connection.putrequest("POST", path)
-            for name, value in (("Lambda-Runtime-Function-Response-Mode", "streaming"), ("Transfer-Encoding", "chunked"), ("Trailer", "Lambda-Runtime-Function-Error-Type")):
-                connection.putheader(name, value)
+            connection.putheader("Lambda-Runtime-Function-Response-Mode", "streaming")
+            connection.putheader("Transfer-Encoding", "chunked")
+            connection.putheader("Trailer", "Lambda-Runtime-Function-Error-Type")
             connection.endheaders()
             for part in (b"one ", b"two"):
                 connection.send(b"%x\\r\\n%s\\r\\n" % (len(part), part))
-            connection.send(b"0\\r\\n" + (b"Lambda-Runtime-Function-Error-Type: My.Late\\r\\nLambda-Runtime-Function-Error-Body: eyJlcnJvclR5cGUiOiJNeS5MYXRlIn0=\\r\\n" if late else b"") + b"\\r\\n")
+            error = b"Lambda-Runtime-Function-Error-Type: My.Late\\r\\nLambda-Runtime-Function-Error-Body: eyJlcnJvclR5cGUiOiJNeS5MYXRlIn0=\\r\\n"
+            connection.send(b"0\\r\\n" + (error if late else b"") + b"\\r\\n")
             connection.getresponse().read()
     """
     made = layer(tmp_path, "loop", {"loop*": wrapper})
