@@ -70,17 +70,17 @@ def run(project: Project, args: argparse.Namespace) -> None:
 
 def choose(project: Project, name: str) -> Runtime:
     """The runtime called `name`, or the newest Python runtime whose interpreter the machine has."""
+    at_hand = {r.name: r for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in toolchain.interpreters()}
     if name:
         runtime = project.catalogue.runtime(name)
         if runtime.language != "python":
             raise UsageError(f"{name} is no Python runtime", why="the other languages have no rows yet")
-        if runtime.version not in toolchain.interpreters():
-            raise ToolMissing(f"the interpreter of {name} is not on this machine", remedy=f"one of python{', python'.join(toolchain.interpreters())}")
+        if name not in at_hand:
+            raise ToolMissing(f"the interpreter of {name} is not on this machine", remedy=f"one of {', '.join(at_hand)}")
         return runtime
-    at_hand = [r for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in toolchain.interpreters()]
     if not at_hand:
-        raise ToolMissing("no interpreter of a Python runtime is on this machine", remedy="uv python install 3.13")
-    return max(at_hand, key=lambda r: tuple(map(int, r.version.split("."))))
+        raise ToolMissing("no interpreter of a Python runtime is on this machine", remedy=f"{toolchain.uv()} python install 3.13")
+    return max(at_hand.values(), key=lambda r: tuple(map(int, r.version.split("."))))
 
 
 def one_layer(project: Project, role: str, language: str) -> Layer:
