@@ -2,12 +2,14 @@
 
 import copy
 import json
+from typing import get_args
 
 import pytest
 from otel_layers.errors import NothingToDo, UsageError
+from otel_layers.project import find_root
 from otel_layers.release import notes
 from otel_layers.release import receipt as receipts
-from otel_layers.release.outcome import Result
+from otel_layers.release.outcome import Result, Status
 from otel_layers.release.plan import Item, Plan, Target
 
 
@@ -173,3 +175,11 @@ def test_receipts_with_other_bytes_under_a_name_do_not_mix(receipt):
 def test_notes_of_nothing_are_nothing_to_do():
     with pytest.raises(NothingToDo):
         notes.markdown([receipts.new(plan(), "1")])
+
+
+def test_the_page_on_releasing_explains_every_status_and_every_key(receipt):
+    page = (find_root() / "docs/releasing.md").read_text()
+    body = receipts.as_json(receipt)
+    keys = {*body, *body["layers"][0], *body["regions"][0], *body["results"][0], *notes.index([receipt]), *notes.index([receipt])["layers"][0]}
+    words = {*keys, *get_args(Status), receipts.SCHEMA, notes.INDEX_SCHEMA}
+    assert [word for word in sorted(words) if f"`{word}`" not in page and f'"{word}"' not in page] == []
