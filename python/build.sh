@@ -24,3 +24,8 @@ for pair in ${INTERPRETERS:-}; do
     env -i PYTHONHASHSEED=0 "${pair#*=}" -B -s -S "$here/byte_code.py" "$OUT"
 done
 rm -rf "$wheels"
+for runtime in $RUNTIMES; do
+    if [[ " ${INTERPRETERS:-} " != *" ${runtime#python}="* ]]; then
+        echo "no byte code for $runtime: there is no such interpreter here, so its functions start slower" >&2
+    fi
+done

@@ -2,7 +2,8 @@
 Keeps typing_extensions out of start-up.
 
 OpenTelemetry marks old functions with its `deprecated`, which imports asyncio (with ssl and subprocess) to look at each:
-more than half of the SDK's whole import. While OpenTelemetry is being imported a stand-in answers instead; it is gone when the function imports typing_extensions for itself.
+more than half of the SDK's whole import. While OpenTelemetry is being imported a stand-in answers instead; it is gone when
+the function imports typing_extensions for itself.
 """
 
 import sys

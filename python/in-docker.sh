@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The same recipe inside a container: `./run.sh python build --docker`. OTEL_BASE_IMAGE names another base image, as does --build-arg by hand.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+docker version >/dev/null 2>&1 || {
+    echo "no Docker engine answers: start one, or build with --no-docker, which needs none" >&2
+    exit 1
+}
+context=$(mktemp -d "$CACHE/docker.XXXXXX")
+name=otel-python-$$
+clean() {
+    docker rm --force "$name" >/dev/null 2>&1 || true
+    [[ ! -s "$context/image" ]] || docker image rm "$(<"$context/image")" >/dev/null 2>&1 || true # ours; the base image stays Docker's
+    rm -rf "$context"
+}
+trap clean EXIT
+cp "$here/Dockerfile" "$ROOT/requirements/uv.txt" "$context"
+arguments=(--network host --iidfile "$context/image")
+[[ -z "${OTEL_BASE_IMAGE:-}" ]] || arguments+=(--build-arg "BASE_IMAGE=$OTEL_BASE_IMAGE")
+docker build --quiet "${arguments[@]}" "$context" >&2
+# The wheels' platform is chosen by tag, so one image serves both architectures. What the host's registry settings are, the container's are.
+# shellcheck disable=SC2016
+docker run --rm --name "$name" --network host --user "$(id -u):$(id -g)" --env HOME=/tmp --entrypoint bash \
+    --env ARCH --env RUNTIMES --env SOURCE_DATE_EPOCH --env LC_ALL --env TZ --env UV_DEFAULT_INDEX --env PIP_INDEX_URL \
+    --volume "$here:/recipe:ro" --volume "$OUT:/out" --volume "$CACHE:/cache" "$(<"$context/image")" -euo pipefail -c '
+        found=""
+        for runtime in $RUNTIMES; do
+            version=${runtime#python}
+            if real=$(command -v "$runtime"); then found+=" $version=$real"; fi
+        done
+        [[ -z "${SSL_CERT_FILE:-}" && -n "${PIP_CERT:-}" ]] && export SSL_CERT_FILE=$PIP_CERT
+        export OUT=/out CACHE=/cache/in-docker UV=/tools/bin/uv PYTHON=$(command -v python3) INTERPRETERS=$found UV_CACHE_DIR=/cache/in-docker/uv
+        exec bash /recipe/build.sh'

@@ -1,0 +1,131 @@
+"""What the recipe puts into the layer."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import LAYER, PROJECT, ROOT, VERSIONS
+from otel_layers import catalog, files, toolchain
+from otel_layers.build import recipe
+
+
+def _tree(out: Path) -> dict[str, bytes]:
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def trees():
+    """The recipe's own output: for amd64 twice, for arm64 once."""
+    with files.temporary(PROJECT, "python-recipe") as folder:
+        yield [
+            _tree(recipe.run(PROJECT, recipe.order(PROJECT, LAYER, catalog.architecture(arch), "0.0.0", docker=False), folder / str(n)))
+            for n, arch in enumerate(("amd64", "amd64", "arm64"))
+        ]
+
+
+def test_the_same_bytes_twice(trees):
+    first, second, _ = trees
+    assert [name for name in first if first[name] != second.get(name)] == []
+    assert first.keys() == second.keys()
+
+
+def test_architectures_differ_in_native_parts_only(trees):
+    first, _, arm = trees
+    assert {n.replace("x86_64", "aarch64") for n in first} == set(arm)
+    assert all(name.endswith(".so") or arm[name] == body for name, body in first.items() if name in arm)
+    native = {name for name in arm if name.endswith(".so")}
+    assert native == {f"otel-python/wrapt/_wrappers.cpython-{v.replace('.', '')}-aarch64-linux-gnu.so" for v in VERSIONS}
+
+
+def test_byte_code_for_every_source_and_interpreter(trees):
+    tree = trees[0]
+    have = [v for v in VERSIONS if v in toolchain.interpreters()]
+    sources = [n for n in tree if n.endswith(".py")]
+    assert len(sources) > 200
+    for version in have:
+        for source in sources:
+            folder, _, name = source.rpartition("/")
+            assert f"{folder}/__pycache__/{name[:-3]}.cpython-{version.replace('.', '')}.pyc" in tree
+    assert sum(n.endswith(".pyc") for n in tree) == len(sources) * len(have)
+
+
+def test_no_source_is_compiled_at_start(layer, version):
+    """With its sources made unreadable as Python, the layer still starts: all that runs is byte code."""
+    code = "import sys; sys.path[:0] = [sys.argv[1] + '/python']; from otel_lambda import telemetry; telemetry.start(sys.argv[1]); print('ok')"
+    with files.temporary(PROJECT, "no-sources") as folder:
+        copy = Path(shutil.copytree(layer, folder / "opt"))
+        for path in copy.rglob("*.py"):
+            path.write_text("this is not Python")
+        done = subprocess.run(
+            [toolchain.interpreters()[version], "-I", "-B", "-c", code, copy], env={}, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.stdout.strip() == "ok", done.stderr
+
+
+def test_wrapt_works_native_and_pure(layer, version):
+    code = "import sys; sys.path.append(sys.argv[1]); import wrapt; print(wrapt.ObjectProxy([1])[0], 'wrapt._wrappers' in sys.modules)"
+    for environment, native in (({}, True), ({"WRAPT_DISABLE_EXTENSIONS": "1"}, False)):
+        done = subprocess.run(
+            [toolchain.interpreters()[version], "-B", "-c", code, layer / "otel-python"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.stdout.split() == ["1", str(native)], done.stderr
+
+
+def test_licences_and_metadata_are_kept(layer):
+    infos = list((layer / "otel-python").glob("*.dist-info"))
+    assert len(infos) > 25
+    for info in infos:
+        assert (info / "METADATA").is_file()
+        assert not (info / "RECORD").exists()
+    for name in ("wrapt", "packaging", "typing_extensions", "opentelemetry_sdk"):
+        (info,) = (layer / "otel-python").glob(f"{name}-*.dist-info")
+        assert [p for p in info.rglob("*") if "licen" in p.name.lower()], name
+
+
+def test_nothing_that_the_function_brings_is_shipped(layer):
+    shipped = {p.name for p in (layer / "otel-python").iterdir() if not p.name.endswith(".dist-info")}
+    assert shipped == {"opentelemetry", "packaging", "wrapt", "typing_extensions.py", "__pycache__"}
+
+
+def test_a_file_that_is_no_library_is_refused():
+    spec = importlib.util.spec_from_file_location("assemble", ROOT / "python/assemble.py")
+    assert spec is not None
+    assert spec.loader is not None
+    assemble = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(assemble)
+    with pytest.raises(SystemExit, match="ELF"):
+        assemble.without_symbols(b"\x7fELF\x01\x01" + b"\0" * 100)
+
+
+def _engine() -> bool:
+    return bool(shutil.which("docker")) and subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=20).returncode == 0
+
+
+@pytest.mark.docker
+def test_both_recipes_give_the_same_layout(trees):
+    """OTEL_BASE_IMAGE names an image that this machine has; without it Lambda's own is pulled."""
+    if not _engine():
+        pytest.skip("no Docker engine runs on this machine")
+    image = os.environ.get("OTEL_BASE_IMAGE", "public.ecr.aws/sam/build-python3.12")
+    here = ["docker", "image", "inspect", image]
+    pull = ["docker", "pull", "--quiet", image]
+    if all(subprocess.run(command, capture_output=True, check=False, timeout=300).returncode for command in (here, pull)):
+        pytest.skip(f"the image {image} is not here and cannot be pulled")
+    with files.temporary(PROJECT, "python-docker") as folder:
+        order = recipe.order(PROJECT, LAYER, catalog.architecture("amd64"), "0.0.0", docker=True)
+        inside = _tree(recipe.run(PROJECT, order, folder / "out"))
+    compiled = {n for n in inside if n.endswith(".pyc")}
+    assert compiled, "the image has an interpreter of a catalogue version, and its byte code is in the layer"
+    assert {n for n in inside if n not in compiled} == {n for n in trees[0] if not n.endswith(".pyc")}
+    assert [n for n, body in inside.items() if n not in compiled and trees[0][n] != body] == []
+    assert subprocess.run(["docker", "ps", "-aq", "--filter", "name=otel-python-"], capture_output=True, text=True, check=True).stdout == ""
