@@ -43,11 +43,13 @@ def merged(project: Project, layers: Sequence[Path], code: Path) -> Iterator[Pat
     home.mkdir(parents=True, exist_ok=True)
     folder = home / hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
     with (home / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            _unpack(layers, folder)
+        fcntl.flock(lock, fcntl.LOCK_SH)  # shared first: two environments of one command may have the same layers
+        while not folder.is_dir():
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.is_dir():
+                _unpack(layers, folder)
+            fcntl.flock(lock, fcntl.LOCK_SH)
         os.utime(folder)
-        fcntl.flock(lock, fcntl.LOCK_SH)
         _prune(home)
         yield folder
 

@@ -1,0 +1,147 @@
+"""Functions, a backend and execution environments for the length of one command; and all that happened as section 3's JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from .. import console, local
+from ..errors import UsageError
+from ..function import Function
+from ..local.backend import Backend, fault
+from ..project import Project
+
+
+class Session:
+    """What `session` yields: invoke functions by name; each has one execution environment, frozen whenever it is idle."""
+
+    def __init__(self, project: Project, functions: Sequence[Function], endpoints: local.Endpoints, stack: ExitStack, log: bool) -> None:
+        self._project, self._endpoints, self._stack, self._log = project, endpoints, stack, log
+        self.functions = {f.name: f for f in functions}
+        self._environments: dict[str, local.ExecutionEnvironment] = {}
+        self.invocations: list[dict[str, Any]] = []
+
+    def invoke(self, name: str, event: bytes, *, trace_header: str | None = None) -> local.Invocation:
+        """Invoke the function `name` and keep the record."""
+        if name not in self.functions:
+            raise UsageError(f"there is no function {name!r}", remedy=f"one of {', '.join(self.functions)}")
+        done = self._environment(name).invoke(event, trace_header=trace_header)
+        self.invocations.append(record(done))
+        took = f"{done.duration_ms:.1f} ms" + (f", cold start {done.init_ms:.1f} ms" if done.init_ms is not None else "")
+        console.detail(f"{name}: {done.status}, {took}" + (f": {(done.error or {}).get('errorMessage', '')}" if done.error else ""))
+        return done
+
+    def stay_frozen(self, seconds: float) -> None:
+        """Let `seconds` pass while every environment is frozen."""
+        first, *_ = self._environments.values()
+        first.stay_frozen(seconds)
+
+    def shutdown(self) -> None:
+        """End every environment as Lambda does when it is no longer needed."""
+        for environment in self._environments.values():
+            environment.shutdown()
+
+    def platform(self) -> list[dict[str, Any]]:
+        """The telemetry events of all environments, by time, each with its function."""
+        events = [{**event, "function": name} for name, env in self._environments.items() for event in env.platform]
+        return sorted(events, key=lambda e: str(e.get("time", "")))
+
+    def logs(self) -> list[dict[str, Any]]:
+        """The log lines of all environments, by time, each with its function."""
+        lines = [{**line, "function": name} for name, env in self._environments.items() for line in env.logs]
+        return sorted(lines, key=lambda e: str(e.get("time", "")))
+
+    def isolation(self) -> list[str]:
+        """What is real in the environments, as sentences."""
+        return next((env.isolation.lines() for env in self._environments.values()), [])
+
+    def _environment(self, name: str) -> local.ExecutionEnvironment:
+        if name not in self._environments:
+            log = (lambda source, text: console.detail(f"{name} {source}: {text}")) if self._log else None
+            context = local.environment(self._project, self.functions[name], self._endpoints, log=log)
+            self._environments[name] = self._stack.enter_context(context)
+        return self._environments[name]
+
+
+@contextmanager
+def session(
+    project: Project, functions: Sequence[Function], *, aws_port: int | None = None, fault_spec: str = "", log: bool = False
+) -> Iterator[tuple[Session, Callable[[], dict[str, Any]]]]:
+    """
+    A session, and a function that ends its environments and gives the whole result:
+    {"invocations", "resourceSpans", "resourceLogs", "resourceMetrics", "platform", "logs", "counts", "isolation"}.
+    """
+    with ExitStack() as stack:
+        backend = stack.enter_context(Backend(fault(fault_spec)))
+        endpoints = local.Endpoints(
+            backend_http=("127.0.0.1", backend.http_port),
+            backend_grpc=("127.0.0.1", backend.grpc_port),
+            aws=("127.0.0.1", aws_port) if aws_port else None,
+        )
+        ours = Session(project, functions, endpoints, stack, log)
+
+        def finish() -> dict[str, Any]:
+            ours.shutdown()
+            backend.wait_quiet()
+            return {
+                "invocations": ours.invocations,
+                **backend.otlp_json(),
+                "platform": ours.platform(),
+                "logs": ours.logs(),
+                "counts": {"collector": accounting(ours.logs()), "backend": backend.counts()},
+                "isolation": ours.isolation(),
+            }
+
+        yield ours, finish
+
+
+def record(done: local.Invocation) -> dict[str, Any]:
+    """An invocation as JSON; times in ms, and epoch ns where the name ends in Ns."""
+    init = done.init
+    return {
+        "function": done.function,
+        "requestId": done.request_id,
+        "status": done.status,
+        "response": _text(done.response),
+        "error": done.error,
+        "initMs": done.init_ms,
+        "durationMs": done.duration_ms,
+        "extensionMs": done.extension_ms,
+        "billedMs": done.billed_ms,
+        "maxMemoryMB": done.max_memory_mb,
+        "frozenMs": done.frozen_ms,
+        "startedNs": done.started_ns,
+        "responseNs": done.response_ns,
+        "endedNs": done.ended_ns,
+        "phases": [{"name": p.name, "startNs": p.start_ns, "endNs": p.end_ns} for p in init.phases] if init else [],
+    }
+
+
+def _text(response: bytes | None) -> Any:
+    """A response as JSON's value where it is JSON, else as text."""
+    if response is None:
+        return None
+    try:
+        return json.loads(response)
+    except ValueError:
+        return response.decode(errors="replace")
+
+
+def accounting(logs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """What the Collector extensions said at their ends, added up: {"received"|"sent"|"dropped": {signal: records}}."""
+    total: dict[str, dict[str, int]] = {}
+    for line in logs:
+        if not str(line.get("source", "")).startswith("extension"):
+            continue
+        try:
+            said = json.loads(line["text"])
+        except ValueError:
+            continue
+        if not isinstance(said, dict) or said.get("msg") != "shutdown":
+            continue
+        for what in ("received", "sent", "dropped"):
+            for signal, number in said.get(what, {}).items():
+                total.setdefault(what, {})[signal] = total.get(what, {}).get(signal, 0) + int(number)
+    return total

@@ -1,0 +1,216 @@
+"""
+Invoke a function in the local Lambda: a sample's, as it was deployed, or your own with --code, --handler and --runtime.
+
+Between two events the environment is frozen, as on Lambda. A sample's queues are real: what an event sends to one is consumed
+by the function that the template connects to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ... import archive, catalog, console, toolchain
+from ...errors import FunctionFailed, UsageError
+from ...files import temporary
+from ...function import Function
+from ...local import compare, otlp, waterfall
+from ...project import Project
+from .. import deployed, emit, json_option
+from ..session import Session, session
+
+SUMMARY = "run a sample, or any function with any layer, in the local Lambda"
+EXTRAS = ("local", "aws")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `invoke`."""
+    parser.add_argument("--event", action="append", type=Path, metavar="FILE", help="an event as JSON; several: several invocations")
+    parser.add_argument("--repeat", type=_count, default=1, metavar="N", help="go through the events N times (default: 1)")
+    parser.add_argument("--freeze", type=_seconds, default=0.0, metavar="SECONDS", help="how long it stays frozen between two events")
+    parser.add_argument("--function", default="", metavar="NAME", help="which function of the sample (default: its first)")
+    parser.add_argument("--code", type=Path, metavar="PATH", help="your own function: a folder or a zip")
+    parser.add_argument("--handler", default="", help="the handler, as the function is configured with it")
+    parser.add_argument("--runtime", default="", help="a runtime of the catalogue (default: the newest that this machine can run)")
+    parser.add_argument("--layer", action="append", type=Path, metavar="ZIP", help="a layer; several: in this order")
+    parser.add_argument("--env", action="append", metavar="NAME=VALUE", help="an environment variable of the function")
+    parser.add_argument("--memory", type=_count, metavar="MB", help="memory size (default: the template's, or 128)")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="time-out (default: the template's, or 3)")
+    parser.add_argument("--fault", default="", metavar="KIND", help="make the OTLP backend fail: down, hanging, slow, 401, 429 or 500")
+    parser.add_argument("--logs", action="store_true", help="show the functions' and extensions' log lines as they come")
+    parser.add_argument("--stack", "-s", default="", help="the stack's name (default: the sample's)")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one HTML file")
+    parser.add_argument("--expect", type=Path, metavar="FILE", help="compare the telemetry with what FILE expects")
+    json_option(parser)
+
+
+def run(project: Project, args: argparse.Namespace) -> None:
+    """Invoke, print the waterfall and the costs; FunctionFailed when something was not as expected."""
+    own = [flag for flag in ("code", "handler", "runtime") if getattr(args, flag)]
+    if project.folder in ("", "all") and not args.code:
+        raise UsageError(
+            "nothing to invoke", remedy="./run.sh invoke SAMPLE-FOLDER, or --code PATH --handler NAME [--runtime NAME] [--layer ZIP ...]"
+        )
+    if args.code and not args.handler:
+        raise UsageError("--code needs --handler")
+    if own and not args.code and project.folder:
+        raise UsageError(f"--{own[0]} is for your own function, with --code", why="a sample's handler and runtime stand in its template")
+    events = [(str(path), _event(path)) for path in args.event or []]
+    expected = compare.load(args.expect) if args.expect else None
+    with ExitStack() as stack:
+        if args.code:
+            work = stack.enter_context(temporary(project, "invoke"))
+            functions, aws_port, drain = [_own(project, args, work)], None, None
+        else:
+            place = stack.enter_context(deployed.stack(project, args.stack))
+            functions, aws_port, drain = [_sized(f, args) for f in place.functions], place.port, place.drain
+            events = events or deployed.default_events(project)
+        name = deployed.choose(functions, args.function)
+        for function in functions:
+            _hint(function)
+        console.step(f"invoking {name}")
+        ours, finish = stack.enter_context(session(project, functions, aws_port=aws_port, fault_spec=args.fault, log=args.logs))
+        _go_through(ours, name, [body for _, body in (events or [("", b"{}")])] * args.repeat, args.freeze, drain)
+        result = finish()
+    conclude(args, result, expected)
+
+
+def _go_through(ours: Session, name: str, events: Sequence[bytes], freeze: float, drain: Any) -> None:
+    for number, body in enumerate(events):
+        if number and freeze:
+            ours.stay_frozen(freeze)
+        ours.invoke(name, body)
+        if drain:
+            drain(lambda consumer, event: ours.invoke(consumer, event))
+
+
+def conclude(args: argparse.Namespace, result: dict[str, Any], expected: compare.Expectation | None = None) -> None:
+    """Print and write the result, then say what was not as expected."""
+    spans = otlp.spans(result["resourceSpans"])
+    differences = compare.differences(expected, spans) if expected is not None else []
+    if expected is not None:
+        result["differences"] = differences
+    if args.html:
+        from ...local import report
+
+        report.write_html(result, args.html)
+        console.detail(f"report: {args.html}")
+    emit(args, result, "")
+    if args.json != "-":
+        waterfall.show(spans, result["invocations"], sys.stdout)
+        print(f"\n{accounts(result)}")
+    bad = [f"{i['function']} {i['requestId']}: {i['status']}: {_said(i)}" for i in result["invocations"] if i["status"] != "success"]
+    if bad:
+        raise FunctionFailed(
+            f"{len(bad)} of {len(result['invocations'])} invocations did not succeed",
+            why="\n".join(bad),
+            remedy="--logs shows what the function wrote",
+        )
+    if differences:
+        raise FunctionFailed("the telemetry is not what was expected", why="\n".join(differences))
+
+
+def accounts(result: dict[str, Any]) -> str:
+    """One line: how many spans were sent and how many arrived."""
+    collector, backend = result["counts"]["collector"], result["counts"]["backend"]["spans"]
+    arrived = f"{backend['received']} received by the backend, {backend['duplicated']} of them twice"
+    if not collector:
+        return f"spans: {arrived}"
+    number = {what: collector.get(what, {}).get("spans", 0) for what in ("received", "sent", "dropped")}
+    return f"spans: {number['received']} sent by the functions, {number['sent']} forwarded by the Collector, {number['dropped']} dropped, {arrived}"
+
+
+def _said(invocation: dict[str, Any]) -> str:
+    error = invocation.get("error") or {}
+    return f"{error.get('errorType', '')}: {error.get('errorMessage', '')}".strip(": ") or "no message"
+
+
+def _own(project: Project, args: argparse.Namespace, work: Path) -> Function:
+    """The function that the command line describes."""
+    code = args.code
+    if code.is_file():
+        code = work / "code"
+        archive.unpack(args.code, code)
+    elif not code.is_dir():
+        raise UsageError(f"--code {args.code} is not there")
+    runtime = project.catalogue.runtime(args.runtime).name if args.runtime else newest_python(project)
+    for layer in args.layer or []:
+        if not layer.is_file():
+            raise UsageError(f"--layer {layer} is not there", remedy="./run.sh build makes dist/*.zip")
+    variables = {}
+    for pair in args.env or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--env {pair!r} is not NAME=VALUE")
+        variables[key] = value
+    return Function(
+        name=args.function or "function",
+        runtime=runtime,
+        handler=args.handler,
+        code=code.resolve(),
+        region=project.catalogue.home_region.name,
+        layers=tuple(layer.resolve() for layer in args.layer or []),
+        environment=variables,
+        memory_mb=args.memory or 128,
+        timeout_s=args.timeout or 3,
+        architecture=catalog.architecture(platform.machine()).aws,
+    )
+
+
+def _sized(function: Function, args: argparse.Namespace) -> Function:
+    return replace(function, memory_mb=args.memory or function.memory_mb, timeout_s=args.timeout or function.timeout_s)
+
+
+def newest_python(project: Project) -> str:
+    """The newest Python runtime of the catalogue that this machine has an interpreter for."""
+    found = toolchain.interpreters()
+    usable = [r.name for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in found]
+    if not usable:
+        raise UsageError("no Python of the catalogue's runtimes is on this machine", remedy="install one of them, such as python3.12")
+    return usable[-1]
+
+
+def _hint(function: Function) -> None:
+    """A language layer does nothing until the function names its exec wrapper: say so."""
+    if "AWS_LAMBDA_EXEC_WRAPPER" not in function.environment:
+        for layer in function.layers:
+            with archive.opened(layer) as opened:
+                switchable = "otel-handler" in opened.namelist()
+            if switchable:
+                console.warn(f"{layer.name} is attached but not switched on: --env AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-handler", once="wrapper")
+
+
+def _event(path: Path) -> bytes:
+    _json(path)
+    return path.read_bytes()
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as exc:
+        raise UsageError(f"cannot read {path}", why=exc.strerror or str(exc)) from exc
+    except ValueError as exc:
+        raise UsageError(f"{path} is not JSON", why=str(exc)) from exc
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not (math.isfinite(number) and 0 <= number <= 900):
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 900")
+    return number
