@@ -37,7 +37,9 @@ def failed_init(init: Init, current: Current, function: Function) -> tuple[str, 
     return "failure", {**error, "errorMessage": _with_id(current, error["errorMessage"])}
 
 
-def invocation(generation: Generation, current: Current, function: Function, *, out_of_memory: Callable[[], bool], late: bool = False) -> tuple[str, Error | None]:
+def invocation(
+    generation: Generation, current: Current, function: Function, *, out_of_memory: Callable[[], bool], late: bool = False
+) -> tuple[str, Error | None]:
     """Status and error of the invocation in flight, as far as it went; `late` when an extension was not ready in time."""
     runtime, extension = generation.runtime, generation.crashed()
     if current.error:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import os
-import secrets
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
 from ..function import Function
-from . import events, extensions_api, faults, layers, runtime_api, telemetry_api, variables
+from . import events, extensions_api, faults, invoking, layers, runtime_api, telemetry_api, variables
 from .forward import Forwarder, reachable
 from .generation import Current, Generation, refusal
 from .http_server import Request, Response, Server
 from .logs import Logs, Pipe
-from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, Phase, stamp, wall
+from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, stamp, wall
 from .runtimes import Runtime
 from .sandbox import Exit, Spec, open_sandbox
 from .telemetry_api import Telemetry
@@ -90,7 +87,7 @@ class ExecutionEnvironment:
             frozen_ms = (time.monotonic_ns() - self._frozen_at) / 1e6 if self._frozen_at else 0.0
             init, self._new_init = self._new_init, None
             self._thaw()
-            current = self._current(event, trace_header, client_context)
+            current = invoking.current(self.function, event, trace_header, client_context)
             if not self._generation:
                 init = self._initialise(current.deadline_at, suppressed=True)
             return self._run(current, init, frozen_ms)
@@ -198,28 +195,11 @@ class ExecutionEnvironment:
         self._drain()
         events.init_runtime_done(telemetry, phase, error, generation.runtime.ready_at or ended)
         events.init_report(telemetry, phase, (ended - began) / 1e6, error, ended)
-        init = Init(_phases(generation, ended), (ended - began) / 1e6, error, suppressed)
+        init = Init(invoking.phases(generation, ended), (ended - began) / 1e6, error, suppressed)
         self.inits.append(init)
         if error:
             self._end("timeout" if error["errorType"] == faults.INIT_TIMEOUT else "failure")
         return init
-
-    def _current(self, event: bytes, trace_header: str | None, client_context: str | None) -> Current:
-        now = time.monotonic_ns()
-        deadline = now + int(self.function.timeout_s * 1e9)
-        request_id = str(uuid.uuid4())
-        # Always there on AWS, with Sampled=0 when tracing is off.
-        trace = trace_header or f"Root=1-{wall(now) // 10**9:08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
-        headers = [
-            ("Content-Type", "application/json"),
-            ("Lambda-Runtime-Aws-Request-Id", request_id),
-            ("Lambda-Runtime-Deadline-Ms", str(wall(deadline) // 10**6)),
-            ("Lambda-Runtime-Invoked-Function-Arn", self.function.arn),
-            ("Lambda-Runtime-Trace-Id", trace),
-        ]
-        if client_context:
-            headers.append(("Lambda-Runtime-Client-Context", client_context))
-        return Current(request_id, event, tuple(headers), trace, now, deadline)
 
     def _run(self, current: Current, init: Init | None, frozen_ms: float) -> Invocation:
         generation = self._generation
@@ -234,7 +214,7 @@ class ExecutionEnvironment:
         events.start(generation.telemetry, self.function, current)
         with generation.changed:
             generation.current = current
-            generation.tell("INVOKE", self._invoke_event(current))
+            generation.tell("INVOKE", invoking.event(self.function, current))
             generation.wait(lambda: bool(current.response_at) or generation.broken(), current.deadline_at)
             generation.wait(lambda: bool(current.runtime_done_at) or generation.broken(), current.deadline_at)
             ended = current.runtime_done_at or time.monotonic_ns()
@@ -250,7 +230,7 @@ class ExecutionEnvironment:
         if status == "timeout":
             self._on_line("function", f"{stamp(ended)} {current.request_id} Task timed out after {self.function.timeout_s:.2f} seconds", ended)
         self._drain()
-        invocation = self._invocation(current, init, frozen_ms, status, error, ended)
+        invocation = invoking.outcome(self.function, current, init, frozen_ms, status, error, ended, self._sandbox.peak_mb())
         figures = {"durationMs": invocation.duration_ms, "billedDurationMs": invocation.billed_ms, "maxMemoryUsedMB": invocation.max_memory_mb}
         if invocation.init_ms is not None:
             figures["initDurationMs"] = invocation.init_ms
@@ -261,43 +241,12 @@ class ExecutionEnvironment:
             self._end("timeout" if status == "timeout" else "failure")
         return invocation
 
-    def _invoke_event(self, current: Current) -> dict[str, Any]:
-        return {
-            "eventType": "INVOKE",
-            "deadlineMs": wall(current.deadline_at) // 10**6,
-            "requestId": current.request_id,
-            "invokedFunctionArn": self.function.arn,
-            "tracing": {"type": "X-Amzn-Trace-Id", "value": current.trace_header},
-        }
-
     def _failed_init(self, current: Current, init: Init, frozen_ms: float) -> Invocation:
         status, error = faults.failed_init(init, current, self.function)
         ended = time.monotonic_ns()
         if status == "timeout":
             self._logs.add("function", f"{stamp(ended)} {current.request_id} {error['errorMessage'].partition('Error: ')[2]}", ended)
-        return self._invocation(current, init, frozen_ms, status, error, ended)
-
-    def _invocation(self, current: Current, init: Init | None, frozen_ms: float, status: str, error: dict[str, Any] | None, ended: int) -> Invocation:
-        cold = init if init and not init.suppressed else None
-        duration = (ended - current.started_at) / 1e6
-        return Invocation(
-            function=self.function.name,
-            request_id=current.request_id,
-            status=status,
-            response=current.response,
-            error=error,
-            init_ms=round(cold.ms, 3) if cold else None,
-            duration_ms=round(duration, 3),
-            extension_ms=round((ended - current.response_at) / 1e6, 3) if current.response_at else 0.0,
-            billed_ms=math.ceil(duration + (cold.ms if cold else 0)),
-            max_memory_mb=round(self._sandbox.peak_mb(), 1),
-            frozen_ms=round(frozen_ms, 3),
-            started_ns=wall(current.started_at),
-            response_ns=wall(current.response_at) if current.response_at else 0,
-            ended_ns=wall(ended),
-            trace_header=current.trace_header,
-            init=init,
-        )
+        return invoking.outcome(self.function, current, init, frozen_ms, status, error, ended, self._sandbox.peak_mb())
 
     def _drain(self) -> None:
         for pipe in self._pipes:
@@ -333,7 +282,7 @@ class ExecutionEnvironment:
             if not generation.runtime.exit:
                 self._sandbox.signal("runtime", signal.SIGKILL)
         self._drain()
-        generation.telemetry.flush()
+        generation.telemetry.flush(0.1 if external else 0)
         with generation.changed:
             generation.ending = True
             told = generation.tell("SHUTDOWN", {"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": wall(until) // 10**6})
@@ -345,15 +294,6 @@ class ExecutionEnvironment:
             pipe.join()
         self._pipes.clear()
         self._generation = None
-
-
-def _phases(generation: Generation, ended: int) -> tuple[Phase, ...]:
-    def phase(name: str, started: int, ready: int) -> Phase:
-        return Phase(name, wall(started), wall(ready or ended), "success" if ready else "error")
-
-    runtime = generation.runtime
-    out = [phase(f"extension:{e.name}", e.started_at, e.ready_at) for e in generation.extensions.values() if e.started_at]
-    return (*((phase("runtime", runtime.started_at, runtime.ready_at),) if runtime.started_at else ()), *out)
 
 
 def _readable(path: Path) -> bool:

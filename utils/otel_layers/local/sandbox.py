@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..errors import ToolMissing
 from . import cgroups
+from .channel import Channel
 from .memory import Poller
 from .model import Isolation
 
@@ -58,17 +55,14 @@ class Sandbox:
     """A running sandbox; `close` (or the end of this process, however it ends) kills and removes everything in it."""
 
     def __init__(self, spec: Spec, on_exit: Callable[[Exit], None], *, namespaces: bool) -> None:
-        self.on_exit, self.namespaces = on_exit, namespaces
+        self.namespaces = namespaces
         self.frozen = False
         self.closed = False
-        self._replies: dict[int, tuple[dict[str, Any], list[int]]] = {}
-        self._serial = 0
-        self._changed = threading.Condition()
         self.groups = cgroups.make()
         self.groups.limit_memory(spec.memory_mb)
         self.freeze_wanted = spec.freeze
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket = ours
+        self._channel = Channel(ours)
         root = os.geteuid() == 0
         drop = namespaces and root and spec.readable
         user_map = [USER, GROUP, os.geteuid(), os.getegid()] if namespaces and not root else None
@@ -95,7 +89,7 @@ class Sandbox:
         self.sockets = sockets
         self.poller = None if self.groups.memory else Poller(self._child.pid, spec.memory_mb, self._too_much)
         self.isolation = self._describe([*less, *more])
-        threading.Thread(target=self._read, name="sandbox", daemon=True).start()
+        self._channel.serve(lambda m: on_exit(Exit(m["exit"], m["pid"], m["code"], m["at"])))
 
     def _set_up(self, spec: Spec, user_map: list[int] | None, drop: list[int] | None) -> tuple[list[socket.socket], list[str]]:
         folders = self.groups.folders
@@ -119,17 +113,14 @@ class Sandbox:
             "ports": spec.ports,
         }
         try:
-            socket.send_fds(self._socket, [json.dumps(message).encode()], opened)
+            answer = self._channel.hello(message, opened)
         finally:
             for fd in opened:
                 os.close(fd)
-        self._socket.settimeout(30)
-        body, fds, _, _ = socket.recv_fds(self._socket, 1 << 16, 16)
-        self._socket.settimeout(None)
-        if not body:
+        if not answer:
             assert self._child.stderr  # noqa: S101 - it was asked for above
             raise ToolMissing("the sandbox did not start", why=self._child.stderr.read().decode(errors="replace"))
-        reply = json.loads(body)
+        reply, fds = answer
         if "refused" in reply:
             raise Refused(reply["refused"])
         if "failed" in reply:
@@ -151,16 +142,16 @@ class Sandbox:
 
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: str, output: int) -> tuple[int, int]:
         """Start a program whose stdout and stderr are the file `output`: (its id inside, CLOCK_MONOTONIC just before, ns)."""
-        reply, _ = self._ask({"do": "start", "name": name, "argv": list(argv), "env": dict(env), "cwd": cwd}, [output])
+        reply, _ = self._channel.ask({"do": "start", "name": name, "argv": list(argv), "env": dict(env), "cwd": cwd}, [output])
         return int(reply["pid"]), int(reply["at"])
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Signal the process group of the program `name`."""
-        self._ask({"do": "signal", "name": name, "signal": int(number)})
+        self._channel.ask({"do": "signal", "name": name, "signal": int(number)})
 
     def connect(self, port: int) -> socket.socket:
         """A connection to a port of the sandbox's own loopback; OSError when nothing listens."""
-        reply, fds = self._ask({"do": "connect", "port": port})
+        reply, fds = self._channel.ask({"do": "connect", "port": port})
         if not fds:
             raise ConnectionRefusedError(reply.get("error", "refused"))
         return socket.socket(fileno=fds[0])
@@ -174,7 +165,7 @@ class Sandbox:
         if self.groups.freezer:
             self.groups.set_frozen(True)
         else:
-            self._ask({"do": "stop"})
+            self._channel.ask({"do": "stop"})
         self.frozen = True
 
     def thaw(self) -> None:
@@ -185,12 +176,12 @@ class Sandbox:
         if self.groups.freezer:
             self.groups.set_frozen(False)
         else:
-            self._ask({"do": "continue"})
+            self._channel.ask({"do": "continue"})
 
     def clear(self) -> None:
         """Kill every process of the sandbox; the sandbox itself stays."""
         self.thaw()
-        self._ask({"do": "clear"})
+        self._channel.ask({"do": "clear"})
 
     def peak_mb(self) -> float:
         """The most memory used so far."""
@@ -214,57 +205,23 @@ class Sandbox:
         if self.frozen and self.groups.freezer:
             with suppress(OSError, TimeoutError):
                 self.groups.set_frozen(False)
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # the sandbox sees the end of file
+        self._channel.end()  # the sandbox sees the end of file
         try:
             self._child.wait(10)
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
         finally:
-            self._socket.close()
+            self._channel.socket.close()
             if self._child.stderr:
                 self._child.stderr.close()
             for s in getattr(self, "sockets", ()):
                 s.close()
             self.groups.remove()
-            with self._changed:
-                self._changed.notify_all()
 
     def _too_much(self) -> None:
         with suppress(OSError, ConnectionError):
             self.signal("runtime", signal.SIGKILL)
-
-    def _ask(self, message: dict[str, Any], fds: list[int] | None = None) -> tuple[dict[str, Any], list[int]]:
-        with self._changed:
-            if self.closed:
-                raise ConnectionError("the sandbox has ended")
-            self._serial += 1
-            serial = self._serial
-            socket.send_fds(self._socket, [json.dumps({**message, "id": serial}).encode()], fds or [])
-            end = time.monotonic() + 30
-            while serial not in self._replies:
-                if self.closed or not self._changed.wait(end - time.monotonic()):
-                    raise ConnectionError("the sandbox does not answer")
-            return self._replies.pop(serial)
-
-    def _read(self) -> None:
-        while True:
-            try:
-                body, fds, _, _ = socket.recv_fds(self._socket, 1 << 16, 16)
-            except OSError:
-                body, fds = b"", []
-            if not body:
-                with self._changed:
-                    self._changed.notify_all()
-                return
-            message = json.loads(body)
-            if "exit" in message:
-                self.on_exit(Exit(message["exit"], message["pid"], message["code"], message["at"]))
-                continue
-            with self._changed:
-                self._replies[message["id"]] = (message, fds)
-                self._changed.notify_all()
 
 
 def open_sandbox(spec: Spec, on_exit: Callable[[Exit], None]) -> Sandbox:

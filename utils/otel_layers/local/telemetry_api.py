@@ -87,12 +87,15 @@ class Telemetry:
             self.paused = paused
             self.changed.notify_all()
 
-    def flush(self) -> None:
-        """Deliver what is buffered now: the environment is about to end."""
+    def flush(self, patience: float) -> None:
+        """Deliver what is buffered now, for at most `patience` seconds: the environment is about to end."""
+        until = time.monotonic() + patience
         with self.changed:
             for subscription in self.subscriptions:
                 subscription.hurry = True
             self.changed.notify_all()
+            while any(s.buffer or s.sending for s in self.subscriptions) and (left := until - time.monotonic()) > 0:
+                self.changed.wait(left)
 
     def close(self) -> None:
         """Deliver nothing any more."""
@@ -107,7 +110,8 @@ class _Subscription:
     def __init__(self, telemetry: Telemetry, name: str, wish: _Wish) -> None:
         self.telemetry, self.name, self.wish = telemetry, name, wish
         self.buffer: list[str] = []
-        self.bytes, self.first_at, self.hurry = 0, 0.0, False
+        self.bytes, self.first_at = 0, 0.0
+        self.hurry, self.sending = False, False
         self.dropped, self.dropped_bytes = 0, 0
         self.connection: http.client.HTTPConnection | None = None
 
@@ -134,11 +138,16 @@ class _Subscription:
                     break
                 batch, self.buffer, self.bytes, self.hurry = self.buffer, [], 0, False
                 lost, self.dropped = (self.dropped, self.dropped_bytes), 0
-            if not self._deliver("[" + ",".join(batch) + "]"):
-                with telemetry.changed:
+                self.sending = True
+            delivered = self._deliver("[" + ",".join(batch) + "]")
+            with telemetry.changed:
+                self.sending = False
+                if not delivered:
                     self.buffer = batch + self.buffer
                     self.bytes = sum(map(len, self.buffer))
                     self.first_at = time.monotonic()
+                telemetry.changed.notify_all()
+            if not delivered:
                 time.sleep(0.05)
             elif lost[0]:
                 record = {"reason": "the subscriber did not answer", "droppedRecords": lost[0], "droppedBytes": lost[1]}

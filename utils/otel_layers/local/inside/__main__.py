@@ -5,7 +5,7 @@ Called as `python -I -S inside/ FD`; FD is one end of a SOCK_SEQPACKET pair to t
 is gone: then everything here is killed and the cgroups are removed. Every message is one JSON object; requests carry an `id`.
 """
 
-# ruff: noqa: PTH115, PTH123, PTH208
+# ruff: noqa: PTH123
 # (pathlib is not worth its start-up time here)
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import mounts, system
+    from . import mounts, processes, system
 else:
     import mounts
+    import processes
     import system
 
 Message = dict[str, Any]
@@ -71,83 +72,6 @@ def listen(ports: list[int]) -> list[socket.socket]:
     return out
 
 
-def start(message: Message, output: int, spec: Message, cgroups: list[int]) -> tuple[int, int]:
-    """Start a program whose stdout and stderr are `output`; (its process id, CLOCK_MONOTONIC just before)."""
-    at = time.monotonic_ns()
-    pid = os.fork()
-    if pid:
-        return pid, at
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
-        os.setsid()
-        for fd in cgroups:
-            os.write(fd, b"0")
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        for source, wanted in ((nothing, 0), (output, 1), (output, 2)):
-            os.dup2(source, wanted)
-        os.closerange(3, 1 << 16)
-        if spec["drop"]:
-            user, group = spec["drop"]
-            os.setgroups([])
-            os.setresgid(group, group, group)
-            os.setresuid(user, user, user)
-        system.no_new_privileges()
-        os.umask(0o022)
-        os.chdir(message["cwd"])
-        os.execve(message["argv"][0], message["argv"], message["env"])  # noqa: S606 - the whole point
-    except OSError as exc:
-        with contextlib.suppress(OSError):
-            os.write(2, f"{message['argv'][0]}: {exc.strerror}\n".encode())
-    finally:
-        os._exit(127)
-
-
-def descendants() -> dict[int, str]:
-    """Every process below this one, as /proc numbers them, with its state."""
-    me = int(os.readlink("/proc/self"))
-    parents: dict[int, tuple[int, str]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
-                state, parent = stat.read().rsplit(")", 1)[1].split()[:2]
-                parents[int(name)] = (int(parent), state)
-    below = {me}
-    grown = True
-    while grown:
-        more = {pid for pid, (parent, _) in parents.items() if parent in below} - below
-        below |= more
-        grown = bool(more)
-    return {pid: parents[pid][1] for pid in below - {me}}
-
-
-def signal_all(number: int) -> None:
-    """Send a signal to every process of the sandbox but this one."""
-    if os.getpid() == 1:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, number)
-        return
-    for pid, state in descendants().items():
-        if state != "Z":
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-
-
-def stop_all() -> bool:
-    """SIGSTOP to all, again until none runs and no new one appeared; whether that was reached within a second."""
-    end = time.monotonic() + 1
-    seen: set[int] = set()
-    while time.monotonic() < end:
-        signal_all(signal.SIGSTOP)
-        now = descendants()
-        if set(now) <= seen and all(state in "TtZX" for state in now.values()):
-            return True
-        seen = set(now)
-        time.sleep(0.0005)
-    return False
-
-
 class Sandbox:
     """The processes of the sandbox and the loop that serves the controller."""
 
@@ -178,7 +102,7 @@ class Sandbox:
         """Answer one request."""
         match message["do"]:
             case "start":
-                pid, at = start(message, fds[0], self.spec, self.cgroups)
+                pid, at = processes.start(message, fds[0], self.spec, self.cgroups)
                 self.names[pid] = message["name"]
                 return {"pid": pid, "at": at}, []
             case "signal":
@@ -188,9 +112,9 @@ class Sandbox:
                             os.killpg(pid, message["signal"])
                 return {}, []
             case "stop":
-                return {"stopped": stop_all()}, []
+                return {"stopped": processes.stop_all()}, []
             case "continue":
-                signal_all(signal.SIGCONT)
+                processes.signal_all(signal.SIGCONT)
                 return {}, []
             case "clear":
                 self.clear()
@@ -224,8 +148,8 @@ class Sandbox:
         if self.thaw >= 0:
             with contextlib.suppress(OSError):
                 os.pwrite(self.thaw, self.spec["thawed"].encode(), 0)  # a frozen process of cgroup v1 cannot even be killed
-        while descendants():
-            signal_all(signal.SIGKILL)
+        while processes.descendants():
+            processes.signal_all(signal.SIGKILL)
             self.reap()
             time.sleep(0.001)
 
