@@ -100,7 +100,7 @@ def test_every_resource_of_the_template_really_exists(shop, client, project):
     tables = client("dynamodb").list_tables()["TableNames"]
     assert tables == [physical(shop, "OrdersTable")] == [orders["Environment"]["Variables"]["TABLE"]]
     queues = [url.rsplit("/", 1)[1] for url in client("sqs").list_queues()["QueueUrls"]]
-    assert sorted(q.split("-")[1] for q in queues) == ["FailedQueue", "ShippingQueue"]
+    assert sorted(queues) == ["shop-shipping", "shop-shipping-failed"]
     (mapping,) = client("lambda").list_event_source_mappings()["EventSourceMappings"]
     assert mapping["EventSourceArn"].rsplit(":", 1)[1] in queues
     assert mapping["FunctionArn"] == shipping["FunctionArn"]

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import boto3
 import urllib3
+from botocore.config import Config
 
 table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
 sqs = boto3.client("sqs")
-s3 = boto3.client("s3")
+s3 = boto3.client("s3", config=Config(signature_version="s3v4"))  # every region takes this kind of presigned address
 http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=3), retries=False)
 
 
