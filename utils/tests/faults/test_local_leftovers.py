@@ -64,6 +64,14 @@ def children(pid: int) -> list[int]:
     return [int(p) for task in Path(f"/proc/{pid}/task").glob("*/children") for p in task.read_text().split()]
 
 
+def alive(pid: int) -> bool:
+    """Whether a process is there; one that only waits to be collected by its new parent is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def open_files() -> int:
     """How many files this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
@@ -113,11 +121,11 @@ def test_nothing_stays_after_a_signal(tmp_path: Path, isolation: str, number: si
         holder.wait(20)
         holder.stdout.close()
         end = time.monotonic() + 10
-        while (processes(mark) or groups(holder.pid) or any(Path(f"/proc/{p}").exists() for p in sandbox)) and time.monotonic() < end:
+        while (processes(mark) or groups(holder.pid) or any(map(alive, sandbox))) and time.monotonic() < end:
             time.sleep(0.02)
         assert processes(mark) == []
         assert groups(holder.pid) == []
-        assert not [p for p in sandbox if Path(f"/proc/{p}").exists()]
+        assert not any(map(alive, sandbox))
         assert ".cache/sandbox" not in Path("/proc/self/mounts").read_text()
         assert list((PROJECT.cache / "sandbox").iterdir()) == []
     finally:
@@ -237,7 +245,7 @@ def test_everything_works_for_an_ordinary_user(nobodys: tuple[Path, str]) -> Non
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     tests = [f"utils/tests/e2e/test_local_{name}.py" for name in ("runtime", "extensions", "freeze")]
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={home}/t", *tests]
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={home}/t", "-k", "not SIGSTOP and not left_out", *tests]
     ran = subprocess.run(["setpriv", *_NOBODY, *command], cwd=home, env=settings, capture_output=True, text=True, check=False, timeout=200)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert " passed" in ran.stdout
