@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Connect = Callable[[str], "LambdaClient"]
 
 _AT_ONCE = 40  # regions; each is a thread that mostly waits
-_UPLOADS = 6  # bodies on their way at once: they are what takes memory and bandwidth
+_UPLOADS = 4  # bodies on their way at once: they are what takes memory and bandwidth
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from otel_layers.aws.embedded import EmbeddedAws
 from otel_layers.cli import publishing
 from otel_layers.errors import RegionsFailed, UsageError
 from otel_layers.project import open_project
+from otel_layers.release import execute as execution
 from otel_layers.release import receipt as receipts
 from otel_layers.release.execute import execute
 from otel_layers.release.outcome import DONE
@@ -262,3 +263,25 @@ def test_only_what_is_built_is_published_unless_all_is_asked_for(project):
     write_layer(project, PYTHON, "amd64")
     with pytest.raises(UsageError, match=r"opentelemetry-python-arm64\.zip is not built"):
         publishing.plan(project, chosen, to="aws", public=True)
+
+
+def test_what_a_given_up_region_says_later_is_not_listened_to(project, access, monkeypatch):
+    monkeypatch.setattr(execution, "_AT_ONCE", 1)  # the second region begins when the first is given up
+    plan = make(project, region="eu-west-1,us-east-1", layers=[PYTHON])
+    go_on = threading.Event()
+
+    def hold(**more):
+        if more["context"]["client_region"] == "eu-west-1":
+            go_on.wait(30)
+            return
+        [late] = [thread for thread in threading.enumerate() if thread.name == "eu-west-1"]
+        go_on.set()
+        late.join(30)
+
+    bodies = {i.name: (project.dist / i.zip).read_bytes() for i in plan.items}
+    heard = []
+    results = execution.execute(plan, bodies, hooked(access, "before-call.lambda.PublishLayerVersion", hold), heard.append, 3.0)
+    assert [(r.region, r.status, r.reason) for r in results] == [("eu-west-1", "unreachable", "not done within 3 s"), ("us-east-1", "published", "")]
+    assert [r.region for r in heard] == ["eu-west-1", "us-east-1", "us-east-1"]
+    publish(project, access, plan)
+    stands(access, plan)
