@@ -77,7 +77,7 @@ def deploy(project: Project, access: Access, order: Order) -> Deployment:
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # sam's start is mostly compiling; the byte code is kept in .cache
     if access.local:
         env["SAM_CLI_POLL_DELAY"] = "0.1"
-    process.run(command, cwd=order.sample, env=env, capture=access.local, error=LayersError, remedy="look at sam's message above")
+    process.run(command, cwd=order.sample, env=env, capture=access.local, error=LayersError)
     deployed = describe(access, order.stack, order.region)
     proof.resources_are_there(access, order, deployed)
     artefacts.upload_data(access, order.sample / "data", deployed)

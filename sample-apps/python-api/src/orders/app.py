@@ -10,7 +10,8 @@ from botocore.config import Config
 
 table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
 sqs = boto3.client("sqs")
-s3 = boto3.client("s3", config=Config(signature_version="s3v4"))  # every region takes this kind of presigned address
+# Presigned addresses that every region takes: of its own host, signed in the newer way.
+s3 = boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=3), retries=False)
 
 

@@ -14,7 +14,7 @@ def handler(event, _context):
     for record in event["Records"]:
         try:
             ship(json.loads(record["body"])["id"])
-        except Exception as exc:  # one bad message must not hold up the others
+        except Exception as exc:  # noqa: BLE001 - one bad message must not hold up the others
             print(f"message {record['messageId']}: {type(exc).__name__}: {exc}")
             failed.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failed}
