@@ -265,3 +265,27 @@ def test_a_deployment_that_made_nothing_is_found_out(project, access, client):
     with pytest.raises(LayersError, match="lacks Function"):
         deployment.deploy(project, access, dataclasses.replace(made, template=dataclasses.replace(made.template, resources=promised)))
     removal.delete(access, "broken", REGION)
+
+
+def test_a_change_that_cannot_be_made_is_refused_and_the_stack_stays(project, access, client):
+    table = "  T: { Type: AWS::DynamoDB::Table, Properties: { BillingMode: PAY_PER_REQUEST, KeySchema: [{ AttributeName: KEY, KeyType: HASH }],"
+    table += " AttributeDefinitions: [{ AttributeName: KEY, AttributeType: S }] } }"
+    deployment.deploy(project, access, broken(project, table.replace("KEY", "a")))
+    with pytest.raises(LayersError) as caught:
+        deployment.deploy(project, access, broken(project, table.replace("KEY", "b")))
+    assert "cannot change AWS::DynamoDB::Table (T)" in " ".join(caught.value.why.split())
+    (name,) = client("dynamodb").list_tables()["TableNames"]
+    assert client("dynamodb").describe_table(TableName=name)["Table"]["KeySchema"][0]["AttributeName"] == "a"
+    removal.delete(access, "broken", REGION)
+
+
+def test_an_update_that_fails_says_so_until_the_stack_is_deleted(project, access, client):
+    queue = "  Queue: { Type: AWS::SQS::Queue }\n"
+    wrong = "  M: { Type: AWS::Lambda::EventSourceMapping, Properties: { EventSourceArn: !GetAtt Queue.Arn, FunctionName: not-there } }\n"
+    deployment.deploy(project, access, broken(project, queue))
+    with pytest.raises(LayersError):
+        deployment.deploy(project, access, broken(project, queue + wrong))
+    with pytest.raises(LayersError, match="UPDATE_ROLLBACK_FAILED"):
+        deployment.describe(access, "broken", REGION)
+    removal.delete(access, "broken", REGION)
+    assert client("sqs").list_queues().get("QueueUrls", []) == []
