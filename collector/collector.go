@@ -19,7 +19,7 @@ type collector struct {
 	uris   []string
 	info   component.BuildInfo
 	logger *zap.Logger
-	level  zap.AtomicLevel
+	level  *logLevel
 }
 
 // extension lives in Lambda. Nothing in here may fail the function: whatever goes wrong, it registers and asks for events.
@@ -106,7 +106,7 @@ func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []stri
 		}
 	}
 	if err == nil {
-		h, err = host.New(ctx, conf, factories(), c.info, c.logger, c.level)
+		h, err = host.New(ctx, conf, factories(), c.info, c.logger, c.level.Set)
 	}
 	if p := (*host.Problem)(nil); errors.As(err, &p) && p.Source == "" {
 		p.Source = source
@@ -141,7 +141,7 @@ func (c *collector) dropping(ctx context.Context) *host.Host {
 		"receivers": map[string]any{"otlp": map[string]any{"protocols": in}},
 		"exporters": map[string]any{"drop": nil},
 		"service":   map[string]any{"pipelines": map[string]any{"traces": through, "metrics": through, "logs": through}},
-	}), f, c.info, c.logger, c.level)
+	}), f, c.info, c.logger, c.level.Set)
 	if err != nil {
 		c.complain(err)
 		return &host.Host{}
@@ -157,9 +157,9 @@ func (c *collector) end(h *host.Host, deadline time.Time, reason string) {
 		c.logger.Warn("a component did not shut down", zap.Error(err))
 	}
 	t := h.Tally()
-	fields := []zap.Field{zap.Any("received", t.Received.Counts()), zap.Any("sent", t.Sent.Counts()), zap.Any("dropped", t.Dropped.Counts())}
+	fields := []zap.Field{zap.Reflect("received", t.Received.Counts().Fields()), zap.Reflect("sent", t.Sent.Counts().Fields()), zap.Reflect("dropped", t.Dropped.Counts().Fields())}
 	if resent := t.Resent.Counts(); resent.Sum() > 0 {
-		fields = append(fields, zap.Any("resent", resent))
+		fields = append(fields, zap.Reflect("resent", resent.Fields()))
 	}
 	c.logger.Info("shutdown", append(fields, zap.String("reason", reason))...)
 }

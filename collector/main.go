@@ -3,7 +3,7 @@ package main
 
 import (
 	"context"
-	"flag"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,8 +13,6 @@ import (
 	"syscall"
 
 	"go.opentelemetry.io/collector/component"
-
-	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
 )
 
 var version = "0.0.0-dev" // set when linking
@@ -37,68 +35,68 @@ func main() {
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-type uris []string
-
-func (u *uris) String() string         { return strings.Join(*u, ",") }
-func (u *uris) Set(value string) error { *u = append(*u, value); return nil }
-
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	verb := "run"
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		verb, args = args[0], args[1:]
-	}
-	flags := flag.NewFlagSet("collector", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() { fmt.Fprint(stderr, usage) }
-	configured := uris(configuredURIs(os.Getenv))
-	var given uris
-	flags.Var(&given, "config", "configuration URI")
-	show := flags.Bool("version", false, "print the version")
-	flags.BoolVar(show, "v", false, "print the version")
-	if err := flags.Parse(args); err == flag.ErrHelp {
-		return 0
-	} else if err != nil {
+	verb, given, err := parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s\n\n%s", err, usage)
 		return 2
 	}
-	if len(given) > 0 {
-		configured = given
+	if len(given) == 0 {
+		given = configuredURIs(os.Getenv)
 	}
 	logger, level := newLogger(stdout, os.Getenv("OPENTELEMETRY_EXTENSION_LOG_LEVEL"))
 	info := component.BuildInfo{Command: "opentelemetry-lambda-collector", Description: "OpenTelemetry Collector for AWS Lambda", Version: version}
-	c := &collector{uris: configured, info: info, logger: logger, level: level}
-	switch {
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "unexpected argument %q\n\n%s", flags.Arg(0), usage)
-		return 2
-	case *show:
+	c := &collector{uris: given, info: info, logger: logger, level: level}
+	switch address := os.Getenv("AWS_LAMBDA_RUNTIME_API"); {
+	case verb == "help":
+		fmt.Fprint(stdout, usage)
+	case verb == "version":
 		fmt.Fprintf(stdout, "collector %s\n", version)
 	case verb == "components":
-		f := factories()
-		fmt.Fprintf(stdout, "receivers: %s\nprocessors: %s\nexporters: %s\nextensions: %s\nconnectors: %s\n", list(host.Names(f.Receivers)),
-			list(host.Names(f.Processors)), list(host.Names(f.Exporters)), list(host.Names(f.Extensions)), list(host.Names(f.Connectors)))
+		for _, section := range []string{"receivers", "processors", "exporters", "extensions", "connectors"} {
+			fmt.Fprintf(stdout, "%s: %s\n", section, strings.Join(factories().Names(section), ", "))
+		}
 	case verb == "validate":
-		if _, _, err := c.configure(ctx); err != nil {
+		_, nowhere, err := c.configure(ctx)
+		if err != nil {
 			fmt.Fprintln(stderr, err)
 			return 2
 		}
-		fmt.Fprintln(stdout, "the configuration is good")
-	case verb != "run":
-		fmt.Fprintf(stderr, "unknown command %q\n\n%s", verb, usage)
-		return 2
-	case os.Getenv("AWS_LAMBDA_RUNTIME_API") == "":
+		fmt.Fprintln(stdout, strings.Join(append([]string{"the configuration is good"}, nowhere...), "\n"))
+	case address == "":
 		return c.plain(ctx)
 	default:
 		name, _ := os.Executable()
-		c.extension(ctx, os.Getenv("AWS_LAMBDA_RUNTIME_API"), filepath.Base(name), os.Getenv("AWS_LAMBDA_INITIALIZATION_TYPE"))
+		c.extension(ctx, address, filepath.Base(name), os.Getenv("AWS_LAMBDA_INITIALIZATION_TYPE"))
 	}
 	return 0
 }
 
-func list(names []string) string {
-	if len(names) == 0 {
-		return "-"
+// parse is by hand: for three options the flag package is not worth its pages in memory.
+func parse(args []string) (verb string, uris []string, err error) {
+	verb = "run"
+	for i := 0; i < len(args); i++ {
+		arg, value, joined := strings.Cut(args[i], "=")
+		switch {
+		case arg == "-h" || arg == "-help" || arg == "--help":
+			return "help", nil, nil
+		case arg == "-v" || arg == "-version" || arg == "--version":
+			return "version", nil, nil
+		case arg == "-config" || arg == "--config":
+			if !joined {
+				if i++; i == len(args) {
+					return "", nil, errors.New("--config needs a URI")
+				}
+				value = args[i]
+			}
+			uris = append(uris, value)
+		case i == 0 && (arg == "validate" || arg == "components"):
+			verb = arg
+		default:
+			return "", nil, fmt.Errorf("unknown argument %q", args[i])
+		}
 	}
-	return strings.Join(names, ", ")
+	return verb, uris, nil
 }
 
 func configuredURIs(getenv func(string) string) (found []string) {

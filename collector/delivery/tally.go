@@ -8,9 +8,14 @@ import (
 
 // Counts is a number of records (spans, metric data points, log records) by signal.
 type Counts struct {
-	Spans   int64 `json:"spans"`
-	Metrics int64 `json:"metrics"`
-	Logs    int64 `json:"logs"`
+	Spans   int64
+	Metrics int64
+	Logs    int64
+}
+
+// Fields are the counts by the names that they have in the log.
+func (c Counts) Fields() map[string]any {
+	return map[string]any{"spans": c.Spans, "metrics": c.Metrics, "logs": c.Logs}
 }
 
 // Sum is the number of records of all signals.

@@ -87,9 +87,7 @@ func destination(signal string, getenv func(string) string) (string, map[string]
 	}
 	settings := map[string]any{"compression": "none", "timeout": "10s"}
 	switch protocol := read("PROTOCOL"); protocol {
-	case "", "http/protobuf":
-	case "http/json":
-		settings["encoding"] = "json"
+	case "", "http/protobuf", "http/json": // who takes JSON takes protobuf, says OTLP
 	default:
 		return "", nil, fmt.Errorf("%sPROTOCOL=%s is not supported for export: set http/protobuf", names[1], protocol)
 	}
@@ -102,14 +100,11 @@ func destination(signal string, getenv func(string) string) (string, map[string]
 	if headers := parseHeaders(read("HEADERS")); len(headers) > 0 {
 		settings["headers"] = headers
 	}
-	secure := map[string]any{}
-	for key, name := range map[string]string{"ca_file": "CERTIFICATE", "cert_file": "CLIENT_CERTIFICATE", "key_file": "CLIENT_KEY"} {
-		if value := read(name); value != "" {
-			secure[key] = value
-		}
+	if value := read("CERTIFICATE"); value != "" {
+		settings["tls"] = map[string]any{"ca_file": value}
 	}
-	if len(secure) > 0 {
-		settings["tls"] = secure
+	if read("CLIENT_CERTIFICATE") != "" {
+		return "", nil, fmt.Errorf("%sCLIENT_CERTIFICATE: this layer sends no client certificates", names[1])
 	}
 	return target, settings, nil
 }

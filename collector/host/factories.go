@@ -1,7 +1,7 @@
 package host
 
 import (
-	"slices"
+	"sort"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/connector"
@@ -20,21 +20,37 @@ type Factories struct {
 	Connectors []connector.Factory
 }
 
-func find[F component.Factory](factories []F, kind component.Type) (found F, ok bool) {
+// plain forgets the kind of the factories.
+func plain[F component.Factory](factories []F) []component.Factory {
+	all := make([]component.Factory, len(factories))
+	for i, f := range factories {
+		all[i] = f
+	}
+	return all
+}
+
+func find(factories []component.Factory, kind component.Type) component.Factory {
 	for _, f := range factories {
 		if f.Type() == kind {
-			return f, true
+			return f
 		}
 	}
-	return found, false
+	return nil
 }
 
 // Names lists the types of the factories.
-func Names[F component.Factory](factories []F) []string {
-	names := make([]string, 0, len(factories))
+func (f Factories) Names(section string) []string {
+	return names(map[string][]component.Factory{
+		"receivers": plain(f.Receivers), "processors": plain(f.Processors), "exporters": plain(f.Exporters),
+		"extensions": plain(f.Extensions), "connectors": plain(f.Connectors),
+	}[section])
+}
+
+func names(factories []component.Factory) []string {
+	found := make([]string, 0, len(factories))
 	for _, f := range factories {
-		names = append(names, f.Type().String())
+		found = append(found, f.Type().String())
 	}
-	slices.Sort(names)
-	return names
+	sort.Strings(found)
+	return found
 }

@@ -3,9 +3,8 @@ package host
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
+	"sort"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
@@ -25,7 +24,7 @@ type use struct {
 // build makes the components and connects them, from the exporters back to the receivers. h.parts is in the order of starting.
 func (h *Host) build(ctx context.Context, c *config, f Factories) error {
 	for _, id := range c.service.Extensions {
-		factory, _ := find(f.Extensions, id.Type())
+		factory := find(plain(f.Extensions), id.Type()).(extension.Factory)
 		made, err := factory.Create(ctx, extension.Settings{ID: id, TelemetrySettings: h.telemetry(id), BuildInfo: h.info}, c.extensions[id])
 		if err != nil {
 			return problem("extensions::"+id.String(), err, "")
@@ -33,7 +32,11 @@ func (h *Host) build(ctx context.Context, c *config, f Factories) error {
 		h.extensions[id] = made
 		h.add("extensions", id, made)
 	}
-	ids := slices.SortedFunc(maps.Keys(c.service.Pipelines), func(a, b pipeline.ID) int { return strings.Compare(a.String(), b.String()) })
+	ids := make([]pipeline.ID, 0, len(c.service.Pipelines))
+	for id := range c.service.Pipelines {
+		ids = append(ids, id)
+	}
+	sort.Slice(ids, func(i, j int) bool { return ids[i].String() < ids[j].String() })
 	exporters, receivers := map[use]sink{}, map[use][]sink{}
 	var order []use
 	for _, id := range ids {
@@ -76,7 +79,7 @@ func (h *Host) build(ctx context.Context, c *config, f Factories) error {
 }
 
 func (h *Host) exporter(ctx context.Context, u use, cfg component.Config, f Factories) (sink, error) {
-	factory, _ := find(f.Exporters, u.id.Type())
+	factory := find(plain(f.Exporters), u.id.Type()).(exporter.Factory)
 	set := exporter.Settings{ID: u.id, TelemetrySettings: h.telemetry(u.id), BuildInfo: h.info}
 	var made component.Component
 	var err error
@@ -98,7 +101,7 @@ func (h *Host) exporter(ctx context.Context, u use, cfg component.Config, f Fact
 }
 
 func (h *Host) processor(ctx context.Context, u use, cfg component.Config, f Factories, next sink) (sink, error) {
-	factory, _ := find(f.Processors, u.id.Type())
+	factory := find(plain(f.Processors), u.id.Type()).(processor.Factory)
 	set := processor.Settings{ID: u.id, TelemetrySettings: h.telemetry(u.id), BuildInfo: h.info}
 	var made component.Component
 	var err error
@@ -120,7 +123,7 @@ func (h *Host) processor(ctx context.Context, u use, cfg component.Config, f Fac
 }
 
 func (h *Host) receiver(ctx context.Context, u use, cfg component.Config, f Factories, next sink) error {
-	factory, _ := find(f.Receivers, u.id.Type())
+	factory := find(plain(f.Receivers), u.id.Type()).(receiver.Factory)
 	set := receiver.Settings{ID: u.id, TelemetrySettings: h.telemetry(u.id), BuildInfo: h.info}
 	var made component.Component
 	var err error

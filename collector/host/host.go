@@ -15,7 +15,6 @@ import (
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
@@ -36,17 +35,15 @@ type part struct {
 }
 
 // New makes the components that the configuration asks for; nothing runs yet. Its errors are Problems.
-func New(ctx context.Context, conf *confmap.Conf, f Factories, info component.BuildInfo, logger *zap.Logger, level zap.AtomicLevel) (*Host, error) {
+func New(ctx context.Context, conf *confmap.Conf, f Factories, info component.BuildInfo, logger *zap.Logger, setLevel func(string) error) (*Host, error) {
 	c, err := decode(conf, f)
 	if err != nil {
 		return nil, err
 	}
 	if name := c.service.Telemetry.Logs.Level; name != "" {
-		parsed, err := zapcore.ParseLevel(name)
-		if err != nil {
+		if err := setLevel(name); err != nil {
 			return nil, problem("service::telemetry::logs::level", err, "one of debug, info, warn, error")
 		}
-		level.SetLevel(parsed)
 	}
 	h := &Host{info: info, logger: logger, extensions: map[component.ID]component.Component{}}
 	if err := h.build(ctx, c, f); err != nil {

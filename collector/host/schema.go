@@ -24,6 +24,10 @@ type service struct {
 		Logs struct {
 			Level string `mapstructure:"level"`
 		} `mapstructure:"logs"`
+		// The stock service's own metrics, traces and resource: this host has none, and a configuration that has them is good.
+		Metrics  map[string]any `mapstructure:"metrics"`
+		Traces   map[string]any `mapstructure:"traces"`
+		Resource map[string]any `mapstructure:"resource"`
 	} `mapstructure:"telemetry"`
 }
 
@@ -43,19 +47,19 @@ func decode(conf *confmap.Conf, f Factories) (*config, error) {
 	}
 	c := &config{}
 	var err error
-	if c.receivers, err = components(conf, "receivers", f.Receivers); err != nil {
+	if c.receivers, err = components(conf, "receivers", plain(f.Receivers)); err != nil {
 		return nil, err
 	}
-	if c.processors, err = components(conf, "processors", f.Processors); err != nil {
+	if c.processors, err = components(conf, "processors", plain(f.Processors)); err != nil {
 		return nil, err
 	}
-	if c.exporters, err = components(conf, "exporters", f.Exporters); err != nil {
+	if c.exporters, err = components(conf, "exporters", plain(f.Exporters)); err != nil {
 		return nil, err
 	}
-	if c.extensions, err = components(conf, "extensions", f.Extensions); err != nil {
+	if c.extensions, err = components(conf, "extensions", plain(f.Extensions)); err != nil {
 		return nil, err
 	}
-	if _, err = components(conf, "connectors", f.Connectors); err != nil {
+	if _, err = components(conf, "connectors", plain(f.Connectors)); err != nil {
 		return nil, err
 	}
 	sub, err := conf.Sub("service")
@@ -68,7 +72,7 @@ func decode(conf *confmap.Conf, f Factories) (*config, error) {
 	return c, c.check()
 }
 
-func components[F component.Factory](conf *confmap.Conf, section string, factories []F) (map[component.ID]component.Config, error) {
+func components(conf *confmap.Conf, section string, factories []component.Factory) (map[component.ID]component.Config, error) {
 	found := map[component.ID]component.Config{}
 	all, err := conf.Sub(section)
 	if err != nil {
@@ -80,9 +84,9 @@ func components[F component.Factory](conf *confmap.Conf, section string, factori
 		if err := id.UnmarshalText([]byte(name)); err != nil {
 			return nil, problem(key, err, "a component is named type or type/name")
 		}
-		factory, known := find(factories, id.Type())
-		if !known {
-			return nil, &Problem{Key: key, Cause: fmt.Sprintf("this layer has no component %q", id.Type()), Remedy: fmt.Sprintf("%s of this layer: %s", section, strings.Join(Names(factories), ", "))}
+		factory := find(factories, id.Type())
+		if factory == nil {
+			return nil, &Problem{Key: key, Cause: fmt.Sprintf("this layer has no component %q", id.Type()), Remedy: fmt.Sprintf("%s of this layer: %s", section, strings.Join(names(factories), ", "))}
 		}
 		sub, err := all.Sub(name)
 		if err != nil {

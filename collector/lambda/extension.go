@@ -4,20 +4,20 @@ package lambda
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
 // Event is what next returns.
 type Event struct {
-	Type       string `json:"eventType"`
-	RequestID  string `json:"requestId"`
-	DeadlineMs int64  `json:"deadlineMs"`
-	Reason     string `json:"shutdownReason"`
+	Type       string
+	RequestID  string
+	DeadlineMs int64
+	Reason     string // of a shutdown
 }
 
 // Deadline is when the invocation or the environment ends.
@@ -46,7 +46,7 @@ func NewAPI(address, name string) *API {
 
 // Register must be the first call.
 func (a *API) Register(ctx context.Context, events ...string) error {
-	body, _ := json.Marshal(map[string]any{"events": events})
+	body := []byte(`{"events":["` + strings.Join(events, `","`) + `"]}`)
 	response, _, err := a.call(ctx, http.MethodPost, "/2020-01-01/extension/register", body, http.Header{"Lambda-Extension-Name": {a.name}})
 	if err != nil {
 		return err
@@ -64,17 +64,13 @@ func (a *API) Next(ctx context.Context) (event Event, err error) {
 	if err != nil {
 		return event, err
 	}
-	return event, json.Unmarshal(body, &event)
+	return parseEvent(body)
 }
 
 // Subscribe asks for telemetry events at the URI. It returns false where there is no Telemetry API, as in emulators.
 func (a *API) Subscribe(ctx context.Context, schema, uri string) (bool, error) {
-	body, _ := json.Marshal(map[string]any{
-		"schemaVersion": schema,
-		"types":         []string{"platform"},
-		"buffering":     map[string]any{"maxItems": 1000, "maxBytes": 256 << 10, "timeoutMs": 25},
-		"destination":   map[string]any{"protocol": "HTTP", "URI": uri},
-	})
+	body := fmt.Appendf(nil, `{"schemaVersion":%q,"types":["platform"],"buffering":{"maxItems":1000,"maxBytes":262144,"timeoutMs":25},`+
+		`"destination":{"protocol":"HTTP","URI":%q}}`, schema, uri)
 	headers := http.Header{"Lambda-Extension-Identifier": {a.id}, "Content-Type": {"application/json"}}
 	response, _, err := a.call(ctx, http.MethodPut, "/2022-07-01/telemetry", body, headers)
 	return err == nil && response.StatusCode == http.StatusOK, err

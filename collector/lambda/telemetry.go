@@ -2,7 +2,7 @@ package lambda
 
 import (
 	"context"
-	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -44,21 +44,17 @@ func ListenForTelemetry(ctx context.Context) (*Telemetry, error) {
 
 // ServeHTTP takes a batch of events.
 func (t *Telemetry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
-	var events []struct {
-		Type   string          `json:"type"`
-		Record json.RawMessage `json:"record"`
-	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, q.Body, 16<<20)).Decode(&events); err != nil {
-		http.Error(w, "not a list of telemetry events", http.StatusBadRequest)
+	body, err := io.ReadAll(http.MaxBytesReader(w, q.Body, 16<<20))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	for _, event := range events {
-		var record struct {
-			RequestID string `json:"requestId"`
-		}
-		if event.Type == "platform.runtimeDone" && json.Unmarshal(event.Record, &record) == nil {
-			t.finish(record.RequestID)
-		}
+	ids, err := finished(body)
+	if err != nil {
+		http.Error(w, "not a list of telemetry events", http.StatusBadRequest)
+	}
+	for _, id := range ids {
+		t.finish(id)
 	}
 }
 

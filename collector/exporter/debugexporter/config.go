@@ -8,7 +8,7 @@ import (
 
 // Config has the keys of the stock debug exporter that this one knows; any other is an error.
 type Config struct {
-	// Verbosity is basic (one line a batch with its counts) or detailed (the data too, as OTLP/JSON).
+	// Verbosity is basic (one line a batch with its counts) or detailed (also a line for every span, data point and record).
 	Verbosity string `mapstructure:"verbosity"`
 }
 

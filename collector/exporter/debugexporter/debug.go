@@ -2,10 +2,10 @@ package debugexporter
 
 import (
 	"context"
-	"encoding/json"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -25,28 +25,58 @@ func (*debugExporter) Capabilities() consumer.Capabilities { return consumer.Cap
 
 // ConsumeTraces logs spans.
 func (e *debugExporter) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
-	return e.write("traces", func() ([]byte, error) { return (&ptrace.JSONMarshaler{}).MarshalTraces(td) }, zap.Int("spans", td.SpanCount()))
+	e.logger.Info("traces", zap.Int("spans", td.SpanCount()))
+	if !e.detailed() {
+		return nil
+	}
+	for _, rs := range td.ResourceSpans().All() {
+		for _, ss := range rs.ScopeSpans().All() {
+			for _, span := range ss.Spans().All() {
+				e.logger.Info("span", zap.String("name", span.Name()), zap.Stringer("kind", span.Kind()), zap.Stringer("trace", span.TraceID()),
+					zap.Stringer("span", span.SpanID()), zap.Stringer("parent", span.ParentSpanID()), zap.Stringer("status", span.Status().Code()),
+					zap.Duration("duration", span.EndTimestamp().AsTime().Sub(span.StartTimestamp().AsTime())),
+					attributes("attributes", span.Attributes()), zap.String("scope", ss.Scope().Name()), attributes("resource", rs.Resource().Attributes()))
+			}
+		}
+	}
+	return nil
 }
 
 // ConsumeMetrics logs metrics.
 func (e *debugExporter) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
-	return e.write("metrics", func() ([]byte, error) { return (&pmetric.JSONMarshaler{}).MarshalMetrics(md) },
-		zap.Int("metrics", md.MetricCount()), zap.Int("data points", md.DataPointCount()))
+	e.logger.Info("metrics", zap.Int("metrics", md.MetricCount()), zap.Int("points", md.DataPointCount()))
+	if !e.detailed() {
+		return nil
+	}
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, metric := range sm.Metrics().All() {
+				e.logger.Info("metric", zap.String("name", metric.Name()), zap.Stringer("type", metric.Type()), zap.String("unit", metric.Unit()),
+					zap.String("scope", sm.Scope().Name()), attributes("resource", rm.Resource().Attributes()))
+			}
+		}
+	}
+	return nil
 }
 
 // ConsumeLogs logs log records.
 func (e *debugExporter) ConsumeLogs(_ context.Context, ld plog.Logs) error {
-	return e.write("logs", func() ([]byte, error) { return (&plog.JSONMarshaler{}).MarshalLogs(ld) }, zap.Int("log records", ld.LogRecordCount()))
-}
-
-func (e *debugExporter) write(what string, marshal func() ([]byte, error), counts ...zap.Field) error {
-	if e.cfg.Verbosity == "detailed" {
-		body, err := marshal()
-		if err != nil {
-			return err
-		}
-		counts = append(counts, zap.Reflect("data", json.RawMessage(body)))
+	e.logger.Info("logs", zap.Int("records", ld.LogRecordCount()))
+	if !e.detailed() {
+		return nil
 	}
-	e.logger.Info(what, counts...)
+	for _, rl := range ld.ResourceLogs().All() {
+		for _, sl := range rl.ScopeLogs().All() {
+			for _, record := range sl.LogRecords().All() {
+				e.logger.Info("record", zap.Reflect("body", record.Body().AsRaw()), zap.Stringer("severity", record.SeverityNumber()),
+					zap.Stringer("trace", record.TraceID()), zap.Stringer("span", record.SpanID()), attributes("attributes", record.Attributes()),
+					zap.String("scope", sl.Scope().Name()), attributes("resource", rl.Resource().Attributes()))
+			}
+		}
+	}
 	return nil
 }
+
+func (e *debugExporter) detailed() bool { return e.cfg.Verbosity == "detailed" }
+
+func attributes(key string, m pcommon.Map) zap.Field { return zap.Reflect(key, m.AsRaw()) }

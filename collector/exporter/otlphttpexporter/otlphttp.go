@@ -2,8 +2,6 @@ package otlphttpexporter
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
@@ -50,18 +48,13 @@ func (e *otlpExporter) Start(_ context.Context, host component.Host) (err error)
 		if e.http, err = newPoster(e.cfg, e.set); err != nil {
 			return
 		}
-		for _, signal := range slices.SortedFunc(maps.Keys(e.lanes), func(a, b pipeline.Signal) int { return len(a.String()) - len(b.String()) }) {
-			l := e.lanes[signal]
-			size := maxRequest
-			if e.cfg.Encoding == "json" {
-				size = 0 // JSON documents cannot be joined
-			}
+		for signal, l := range e.lanes {
 			l.queue = delivery.NewLane(delivery.Settings{
 				Signal:     signal,
 				Send:       func(ctx context.Context, bodies [][]byte) delivery.Outcome { return e.http.post(ctx, l.target, bodies) },
 				Logger:     e.set.Logger,
 				MaxHeld:    e.cfg.SendingQueue.QueueSize,
-				MaxRequest: size,
+				MaxRequest: maxRequest,
 				Retry:      e.cfg.RetryOnFailure.Enabled,
 			}, delivery.TallyOf(host))
 			e.Lanes = append(e.Lanes, l.queue)
@@ -94,31 +87,19 @@ func (*otlpExporter) Capabilities() consumer.Capabilities { return consumer.Capa
 
 // ConsumeTraces queues spans.
 func (e *otlpExporter) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
-	marshal := (&ptrace.ProtoMarshaler{}).MarshalTraces
-	if e.cfg.Encoding == "json" {
-		marshal = (&ptrace.JSONMarshaler{}).MarshalTraces
-	}
-	body, err := marshal(td)
+	body, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(td)
 	return e.put(pipeline.SignalTraces, body, td.SpanCount(), err)
 }
 
 // ConsumeMetrics queues metric data points.
 func (e *otlpExporter) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
-	marshal := (&pmetric.ProtoMarshaler{}).MarshalMetrics
-	if e.cfg.Encoding == "json" {
-		marshal = (&pmetric.JSONMarshaler{}).MarshalMetrics
-	}
-	body, err := marshal(md)
+	body, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
 	return e.put(pipeline.SignalMetrics, body, md.DataPointCount(), err)
 }
 
 // ConsumeLogs queues log records.
 func (e *otlpExporter) ConsumeLogs(_ context.Context, ld plog.Logs) error {
-	marshal := (&plog.ProtoMarshaler{}).MarshalLogs
-	if e.cfg.Encoding == "json" {
-		marshal = (&plog.JSONMarshaler{}).MarshalLogs
-	}
-	body, err := marshal(ld)
+	body, err := (&plog.ProtoMarshaler{}).MarshalLogs(ld)
 	return e.put(pipeline.SignalLogs, body, ld.LogRecordCount(), err)
 }
 

@@ -2,16 +2,11 @@ package otlphttpexporter
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"strings"
 )
 
 // partialSuccess reads field 1 of an OTLP response: a message with 1 = rejected records, 2 = why. The same for all signals.
-func partialSuccess(reply []byte, contentType string) (rejected int, why error) {
-	if strings.HasPrefix(contentType, "application/json") {
-		return partialJSON(reply)
-	}
+func partialSuccess(reply []byte) (rejected int, why error) {
 	message := ""
 	_ = fields(reply, func(number, _ uint64, partial []byte) {
 		if number != 1 {
@@ -27,27 +22,6 @@ func partialSuccess(reply []byte, contentType string) (rejected int, why error) 
 		})
 	})
 	return rejected, asError(message)
-}
-
-func partialJSON(reply []byte) (int, error) {
-	var doc struct {
-		PartialSuccess struct {
-			Spans   json.Number `json:"rejectedSpans"`
-			Points  json.Number `json:"rejectedDataPoints"`
-			Records json.Number `json:"rejectedLogRecords"`
-			Message string      `json:"errorMessage"`
-		} `json:"partialSuccess"`
-	}
-	if json.Unmarshal(reply, &doc) != nil {
-		return 0, nil
-	}
-	total := int64(0)
-	for _, n := range []json.Number{doc.PartialSuccess.Spans, doc.PartialSuccess.Points, doc.PartialSuccess.Records} {
-		if value, err := n.Int64(); err == nil && value > 0 {
-			total += value
-		}
-	}
-	return int(min(total, 1<<31)), asError(doc.PartialSuccess.Message)
 }
 
 func asError(message string) error {

@@ -72,13 +72,6 @@ func tlsConfig(c TLSConfig) (*tls.Config, error) {
 			return nil, fmt.Errorf("tls::ca_file: %s holds no certificate in PEM format", c.CAFile)
 		}
 	}
-	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("tls::cert_file, tls::key_file: %w", err)
-		}
-		secure.Certificates = []tls.Certificate{pair}
-	}
 	return secure, nil
 }
 
@@ -128,9 +121,6 @@ func (p *poster) once(ctx context.Context, target string, body []byte) (outcome 
 func (p *poster) decorate(h http.Header) {
 	h.Set("User-Agent", p.agent)
 	h.Set("Content-Type", "application/x-protobuf")
-	if p.cfg.Encoding == "json" {
-		h.Set("Content-Type", "application/json")
-	}
 	if p.cfg.Compression == "gzip" {
 		h.Set("Content-Encoding", "gzip")
 	}
@@ -165,7 +155,7 @@ func judge(response *http.Response) delivery.Outcome {
 		if err != nil {
 			return delivery.Outcome{Verdict: delivery.Delivered} // the status is the acknowledgement
 		}
-		rejected, why := partialSuccess(reply, response.Header.Get("Content-Type"))
+		rejected, why := partialSuccess(reply)
 		return delivery.Outcome{Verdict: delivery.Delivered, Rejected: rejected, Err: why}
 	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500:
 		return delivery.Outcome{Verdict: delivery.Busy, RetryAfter: retryAfter(response.Header.Get("Retry-After")), Err: statusError(response, reply)}

@@ -1,21 +1,29 @@
 package otlpreceiver
 
 import (
-	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
 	"strings"
 
 	"go.opentelemetry.io/collector/pipeline"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/jsonwrite"
 )
 
+var httpPaths = map[string]pipeline.Signal{
+	"/v1/traces": pipeline.SignalTraces, "/v1/metrics": pipeline.SignalMetrics, "/v1/logs": pipeline.SignalLogs,
+}
+
 func (r *otlpReceiver) httpHandler(s *ServerConfig) http.Handler {
-	mux := http.NewServeMux()
-	for _, signal := range []pipeline.Signal{pipeline.SignalTraces, pipeline.SignalMetrics, pipeline.SignalLogs} {
-		mux.HandleFunc("/v1/"+signal.String(), func(w http.ResponseWriter, q *http.Request) { r.serveHTTP(w, q, signal, s.MaxRequestBodySize) })
-	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		signal, known := httpPaths[strings.TrimSuffix(q.URL.Path, "/")]
+		if !known {
+			http.Error(w, "the paths are /v1/traces, /v1/metrics and /v1/logs", http.StatusNotFound)
+			return
+		}
+		r.serveHTTP(w, q, signal, s.MaxRequestBodySize)
+	})
 }
 
 func (r *otlpReceiver) serveHTTP(w http.ResponseWriter, q *http.Request, signal pipeline.Signal, limit int64) {
@@ -57,7 +65,7 @@ func replyError(w http.ResponseWriter, isJSON bool, status int, message string) 
 	var body []byte
 	if isJSON {
 		w.Header().Set("Content-Type", "application/json")
-		body, _ = json.Marshal(map[string]any{"code": codeInvalid, "message": message})
+		body = append(jsonwrite.String([]byte(`{"code":3,"message":`), message), '}')
 	} else {
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		message = message[:min(len(message), 127)] // a length of one byte
