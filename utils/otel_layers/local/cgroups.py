@@ -123,12 +123,15 @@ def sweep() -> None:
         for parent in _candidates(root, own, top_first=True) if root else ():
             for folder in parent.glob(f"{_PREFIX}-*-*"):
                 pid = folder.name.split("-")[2]
-                if pid.isdigit() and not Path("/proc", pid).exists():
-                    _clear(folder)
+                if pid.isdigit() and not Path("/proc", pid).exists() and _clear(folder):
                     _remove(folder, patience=0.2)
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: Path) -> bool:
+    """Kill what is left in a group; False when it is another container's, whose processes have no number here."""
+    with suppress(OSError):
+        if "0" in (folder / "cgroup.procs").read_text().split():
+            return False
     with suppress(OSError):
         _write(folder / "cgroup.freeze", "0")
     with suppress(OSError):
@@ -137,6 +140,7 @@ def _clear(folder: Path) -> None:
         for pid in (folder / "cgroup.procs").read_text().split():
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(int(pid), 9)
+    return True
 
 
 def _mounts() -> tuple[Path | None, dict[str, Path]]:

@@ -307,3 +307,44 @@ def test_platform_events_tell_the_whole_life(tmp_path: Path) -> None:
     assert report["metrics"]["durationMs"] == got.duration_ms
     assert report["metrics"]["initDurationMs"] == got.init_ms
     assert report["metrics"]["billedDurationMs"] == got.billed_ms
+
+
+def test_environments_run_beside_each_other(tmp_path: Path) -> None:
+    source = """
+        import http.server, threading, urllib.request
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(NAME.encode())
+            def log_message(self, *_):
+                pass
+        threading.Thread(target=http.server.HTTPServer(("127.0.0.1", 4318), Answer).serve_forever, daemon=True).start()
+        def handler(event, context):
+            global NAME
+            NAME = context.function_name
+            return urllib.request.urlopen("http://sandbox.localdomain:4318/").read().decode()
+    """
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    one, two = (function(folder, source, name=folder.name) for folder in folders)
+    with environment(PROJECT, one, Endpoints()) as first, environment(PROJECT, two, Endpoints()) as second:
+        for _ in range(3):
+            assert result(first.invoke(b"1")) == "one"
+            assert result(second.invoke(b"1")) == "two"
+
+
+def test_a_function_that_only_its_owner_can_read(tmp_path: Path) -> None:
+    source = """
+        import os
+        def handler(event, context):
+            return os.getuid()
+    """
+    made = function(tmp_path, source)
+    (made.code / "app.py").chmod(0o600)
+    made.code.chmod(0o700)
+    with environment(PROJECT, made, Endpoints()) as env:
+        user = result(env.invoke(b"1"))
+        assert user == env.isolation.user
+        assert bool(user == 0) == any("runs as root" in line for line in env.isolation.less)
