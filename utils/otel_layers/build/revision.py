@@ -15,14 +15,18 @@ _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z]+([
 
 
 def version(project: Project, layer: Layer, asked: str = "") -> str:
-    """The version to build: the one that was `asked` for, else that of a tag layer-NAME/X.Y.Z on HEAD, else the development version."""
+    """The version to build: the one that was `asked` for, else that of a tag layer-FOLDER/X.Y.Z on HEAD, else the development version."""
     if asked:
         if not _VERSION.fullmatch(asked):
             raise UsageError(f"{asked!r} is not a version", remedy="X.Y.Z or X.Y.Z-WORD, such as 1.4.0 or 1.4.0-rc.1")
         return asked
-    prefix = f"layer-{layer.name}/"
+    prefix = f"layer-{layer.folder}/"
     tags = [tag.removeprefix(prefix) for tag in _git(project, "tag", "--points-at", "HEAD", "--list", f"{prefix}*").split()]
-    released = [match for tag in tags if (match := _VERSION.fullmatch(tag))]
+    released = []
+    for tag in tags:
+        if not (match := _VERSION.fullmatch(tag)):
+            raise UsageError(f"the tag {prefix}{tag} on this commit has no version", remedy=f"{prefix}X.Y.Z, or --version X.Y.Z")
+        released.append(match)
     # Of several tags on one commit the highest counts; a pre-release is lower than its release.
     released.sort(key=lambda m: (int(m[1]), int(m[2]), int(m[3]), m[4] is None, m[4] or ""))
     return released[-1][0] if released else DEVELOPMENT

@@ -249,9 +249,9 @@ def test_version_and_revision_from_git(project: Project) -> None:
     head = git(project, "rev-parse", "HEAD")
     assert make(project).facts.source_revision == head
     assert revision.version(project, layer) == "0.0.0-dev"
-    for tag in ("1.9.0", "1.10.0-rc.1", "1.10.0", "nonsense"):
-        git(project, "tag", f"layer-{LAYER}/{tag}")
-    git(project, "tag", "layer-opentelemetry-python/9.0.0")
+    for tag in ("1.9.0", "1.10.0-rc.1", "1.10.0"):
+        git(project, "tag", f"layer-{FOLDER}/{tag}")
+    git(project, "tag", "layer-python/9.0.0")
     assert make(project).facts.version == "1.10.0"
     assert revision.version(project, layer, "2.0.0") == "2.0.0"
     write(project.root / "README.md", "not of the layer\n")
@@ -263,6 +263,9 @@ def test_version_and_revision_from_git(project: Project) -> None:
     renewed = make(project)
     assert renewed.facts.source_revision == git(project, "rev-parse", "HEAD"), "facts follow the revision although the zip stays"
     assert renewed.facts.version == "0.0.0-dev"
+    git(project, "tag", f"layer-{FOLDER}/nonsense")
+    with pytest.raises(UsageError, match="has no version"):
+        revision.version(project, layer)
 
 
 @pytest.mark.parametrize("version", ["1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3 ", "1.2.3/4"])

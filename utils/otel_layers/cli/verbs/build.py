@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `build`."""
     parser.add_argument("--arch", default="", help="architectures, separated by commas, or all (default: this machine's)")
     parser.add_argument("--layer", metavar="NAME", help="only this layer (default: all of the folder)")
-    parser.add_argument("--version", default="", help="X.Y.Z (default: the tag layer-NAME/X.Y.Z on the commit, else 0.0.0-dev)")
+    parser.add_argument("--version", default="", help="X.Y.Z (default: the tag layer-FOLDER/X.Y.Z on the commit, else 0.0.0-dev)")
     parser.add_argument(
         "--docker", action=argparse.BooleanOptionalAction, default=False, help="run recipes that know how in a container (default: no)"
     )

@@ -54,9 +54,9 @@ def run(project: Project, args: argparse.Namespace) -> None:
     result["bare"] = bare["invocations"]
     result["layers"] = [{"layer": b.layer.name, "arch": b.arch.name, "zippedBytes": b.facts.zipped_bytes} for b in built]
     if args.html:
-        from ...local import report
+        from ...local.report import write_html
 
-        report.write_html(result, args.html)
+        write_html(result, args.html)
     emit(args, result, "")
     if args.json != "-":
         _print(result, bare, build.table(built), notes.arn_table(receipt))

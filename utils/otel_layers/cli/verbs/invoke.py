@@ -99,9 +99,9 @@ def conclude(args: argparse.Namespace, result: dict[str, Any], expected: compare
     if expected is not None:
         result["differences"] = differences
     if args.html:
-        from ...local import report
+        from ...local.report import write_html
 
-        report.write_html(result, args.html)
+        write_html(result, args.html)
         console.detail(f"report: {args.html}")
     emit(args, result, "")
     if args.json != "-":

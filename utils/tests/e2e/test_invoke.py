@@ -1,0 +1,178 @@
+"""The built layers, both together, in the local Lambda: what a user of `invoke` sees, and that nothing is lost across freezes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.local_parts import HERE, PROJECT, function
+from otel_layers import build
+from otel_layers.cli.session import session
+from otel_layers.function import Function
+from otel_layers.local import otlp
+
+ROOT = PROJECT.root
+WRAPPER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-handler"}
+TEN_SPANS = """
+    from opentelemetry import trace
+    def handler(event, context):
+        tracer = trace.get_tracer("ten")
+        for number in range(9):
+            with tracer.start_as_current_span(f"step {number}"):
+                pass
+        return event
+"""
+
+
+@pytest.fixture(scope="session")
+def zips() -> list[Path]:
+    """The Collector's and Python's layers, as `build` makes them now."""
+    return [build.build(PROJECT, layer, HERE).zip for layer in PROJECT.catalogue.layers.values()]
+
+
+def run(*args: str | Path, cwd: Path = ROOT, seconds: float = 240) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([ROOT / "run.sh", *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False)
+
+
+def own(folder: Path, source: str, zips: list[Path], **settings: Any) -> Function:
+    return function(folder, source, layers=tuple(zips), environment=WRAPPER, memory_mb=256, **settings)
+
+
+def test_a_hundred_invocations_frozen_whenever_idle_lose_nothing(tmp_path: Path, zips: list[Path]) -> None:
+    with session(PROJECT, [own(tmp_path, TEN_SPANS, zips)]) as (ours, finish):
+        for number in range(100):
+            assert ours.invoke("it", json.dumps(number).encode()).response == str(number).encode()
+        result = finish()
+    counts = result["counts"]
+    assert counts["backend"]["spans"] == {"received": 1000, "unique": 1000, "duplicated": 0}
+    assert counts["collector"]["received"]["spans"] == counts["collector"]["sent"]["spans"] == 1000
+    assert counts["collector"]["dropped"]["spans"] == 0
+    assert all(i["frozenMs"] > 0 for i in result["invocations"][1:]), "every environment was frozen in between"
+    traces: dict[str, int] = {}
+    for span in otlp.spans(result["resourceSpans"]):
+        traces[span.trace_id] = traces.get(span.trace_id, 0) + 1
+    assert set(traces.values()) == {10}
+
+
+@pytest.mark.parametrize("kind", ["down", "hanging", "401", "500"])
+def test_a_backend_that_fails_does_not_change_what_the_function_returns(tmp_path: Path, zips: list[Path], kind: str) -> None:
+    with session(PROJECT, [own(tmp_path, TEN_SPANS, zips)], fault_spec=kind) as (ours, finish):
+        responses = [ours.invoke("it", b'{"n": 1}') for _ in range(3)]
+        result = finish()
+    assert [(r.status, r.response) for r in responses] == [("success", b'{"n": 1}')] * 3
+    assert result["counts"]["backend"]["spans"]["received"] == 0
+    assert result["counts"]["collector"]["received"]["spans"] == 30
+    assert result["counts"]["collector"]["sent"]["spans"] == 0
+    assert result["counts"]["collector"]["dropped"]["spans"] == 30
+
+
+def test_the_sample_as_the_readme_shows_it(tmp_path: Path, zips: list[Path]) -> None:
+    assert zips
+    events = sorted((ROOT / "sample-apps/python-api/events").glob("*put-order.json"))
+    out, page = tmp_path / "out.json", tmp_path / "report.html"
+    words = ["invoke", "sample-apps/python-api", "--event", events[0], "--event", events[0], "--freeze", "1", "--json", out, "--html", page]
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    assert [i["status"] for i in result["invocations"]] == ["success"] * 4, "two of the API, two of the queue's consumer"
+    first, _, second, _ = result["invocations"]
+    assert first["function"] == second["function"]
+    assert first["response"]["statusCode"] == 201
+    assert first["initMs"] > 0
+    assert second["initMs"] is None
+    assert second["frozenMs"] >= 1000
+    for key in ("requestId", "durationMs", "extensionMs", "billedMs", "maxMemoryMB"):
+        assert first[key]
+    spans = otlp.spans(result["resourceSpans"])
+    producers = [s for s in spans if s.kind == "PRODUCER" or s.name.startswith("SQS")]
+    consumers = [s for s in spans if s.kind == "CONSUMER"]
+    assert {link.span_id for c in consumers for link in c.links} == {s.span_id for s in producers}, "the trace crosses the queue"
+    counts = result["counts"]
+    assert counts["backend"]["spans"]["received"] == counts["collector"]["received"]["spans"] == len(spans)
+    assert {e["type"] for e in result["platform"]} >= {"platform.initStart", "platform.runtimeDone", "platform.report"}
+    assert "<html" in page.read_text()
+    assert "linked from" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("handler", "source", "said"),
+    [
+        ("app.nothing", "handler = None", "Runtime.HandlerNotFound"),
+        ("app.handler", "raise ValueError('at import')", "at import"),
+        ("app.handler", "def handler(event, context): raise KeyError('at work')", "KeyError"),
+        ("app.handler", "import os\ndef handler(event, context): os._exit(3)", "Runtime.ExitError"),
+        ("app.handler", "import time\ndef handler(event, context): time.sleep(60)", "timed out after 1.00 seconds"),
+        ("app.handler", "def handler(event, context): return 'x' * 7_000_000", "Function.ResponseSizeTooLarge"),
+    ],
+)
+def test_a_function_that_fails_gives_lambdas_result_and_exit_8(tmp_path: Path, zips: list[Path], handler: str, source: str, said: str) -> None:
+    (tmp_path / "app.py").write_text(source)
+    layers = [word for path in zips for word in ("--layer", path)]
+    done = run("invoke", "--code", tmp_path, "--handler", handler, "--timeout", "1", *layers, "--env", "AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-handler")
+    assert done.returncode == 8, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr.split("error:")[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--code", "NOWHERE", "--handler", "a.b"], "is not there"),
+        (["--handler", "a.b"], "nothing to invoke"),
+        (["--code", "."], "--code needs --handler"),
+        (["--code", ".", "--handler", "a.b", "--runtime", "python9.9"], "unknown runtime"),
+        (["--code", ".", "--handler", "a.b", "--layer", "broken.zip"], "broken.zip"),
+        (["--code", ".", "--handler", "a.b", "--event", "broken.zip"], "is not JSON"),
+        (["--code", ".", "--handler", "a.b", "--fault", "plague"], "unknown fault"),
+        (["--code", ".", "--handler", "a.b", "--env", "novalue"], "NAME=VALUE"),
+        (["--code", ".", "--handler", "a.b", "--memory", "0"], "--memory"),
+    ],
+)
+def test_bad_input_is_words_and_exit_2(tmp_path: Path, words: list[str], said: str) -> None:
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 this is no zip")
+    done = run("invoke", *words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, zips: list[Path]) -> None:
+    (tmp_path / "app.py").write_text("import time\ndef handler(event, context):\n    print('in the handler', flush=True)\n    time.sleep(60)\n")
+    before = leftovers()
+    words = ["invoke", "--code", tmp_path, "--handler", "app.handler", "--timeout", "60", "--layer", zips[0], "--logs"]
+    with subprocess.Popen([ROOT / "run.sh", *map(str, words)], stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+        assert child.stderr
+        for line in child.stderr:
+            if "in the handler" in line:
+                break
+        os.killpg(child.pid, signal.SIGINT)
+        child.communicate(timeout=30)
+    assert child.returncode == 130
+    for _ in range(100):
+        if leftovers() == before:
+            break
+        time.sleep(0.1)
+    assert leftovers() == before
+
+
+def leftovers() -> dict[str, list[str]]:
+    """Processes, mounts, cgroups and temporary files of the local Lambda on this machine."""
+    mine = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if "/local/inside" in line or "/var/runtime/" in line or "/opt/extensions/" in line:
+                mine.append(line)
+    groups = [str(p) for p in Path("/sys/fs/cgroup").rglob("*otel-layers*")] if Path("/sys/fs/cgroup").is_dir() else []
+    tmp = [str(p) for p in (PROJECT.cache / "tmp").glob("invoke-*")]
+    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/.cache/" in line]
+    return {"processes": sorted(mine), "cgroups": sorted(groups), "files": sorted(tmp), "mounts": mounts}
