@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> int:
     if args.stacks:
         threading.Thread(target=_stacks, daemon=True).start()
     print(json.dumps({"port": server.port, "pid": os.getpid()}), flush=True)
+    os.dup2(2, 1)  # nobody reads stdout any more: what moto prints goes to the log
     server.serve_forever()
     return 0
 
