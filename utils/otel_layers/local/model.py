@@ -68,7 +68,8 @@ class Invocation:
 
     `duration_ms` is the report's: from the start to the end, when the runtime and every extension had called next (or to the kill);
     `extension_ms` is the part of it after the response. `billed_ms` is that and the init, rounded up, as AWS bills it.
-    A time-out after the response has status timeout and keeps the response, which the caller had already.
+    A time-out after the response has status timeout and keeps the response, which the caller had already;
+    `response_ns` is 0 when there was none.
     """
 
     function: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import platform
 import shutil
@@ -68,10 +69,18 @@ def prepare(project: Project, function: Function) -> Runtime:
         folder = toolchain.target(project, project.root / "requirements/runtime-python.txt", str(interpreter), f"lambda-{runtime.name}")
         _finish(folder, interpreter, runtime.version)
     prefix = interpreter.parent.parent
+    exact, hidden = _facts(interpreter)
+    return Runtime(runtime.name, runtime.version, exact, prefix, folder, hidden)
+
+
+@functools.cache
+def _facts(interpreter: Path) -> tuple[str, tuple[str, ...]]:
+    """(exact version, where it has packages of its own, relative to its prefix)."""
     code = "import platform, site; print(platform.python_version(), *site.getsitepackages(), sep='\\n')"
     exact, *sites = subprocess.run([interpreter, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
-    hidden = tuple(p for s in (*sites, f"{prefix}/lib/python3/dist-packages") if (p := s.removeprefix(f"{prefix}/")) != s)
-    return Runtime(runtime.name, runtime.version, exact, prefix, folder, tuple(dict.fromkeys(hidden)))
+    prefix = f"{interpreter.parent.parent}/"
+    found = [s.removeprefix(prefix) for s in (*sites, f"{prefix}lib/python3/dist-packages") if s.startswith(prefix)]
+    return exact, tuple(dict.fromkeys(found))
 
 
 def _finish(folder: Path, interpreter: Path, version: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -253,3 +254,53 @@ def test_everything_works_for_an_ordinary_user(nobodys: tuple[Path, str]) -> Non
 
 
 _NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs")
+
+# Ends with what could be had and how far a grandchild in a session of its own counted before and after a freeze.
+REFUSED = """
+import json, sys
+from pathlib import Path
+from e2e.local_parts import PROJECT, function, result
+from otel_layers.local import Endpoints, environment
+
+folder = Path(sys.argv[1])
+source = '''
+import subprocess, sys, time
+COUNT = "%s"
+WRITER = "import sys, time; n = 0\\\\nwhile True:\\\\n    n += 1\\\\n    open(sys.argv[1], 'w').write(str(n))\\\\n    time.sleep(0.001)\\\\n"
+subprocess.Popen(["/bin/sh", "-c", 'setsid "$0" -c "$1" "$2" & exit 0', sys.executable, WRITER, COUNT]).wait()
+def read():
+    while True:
+        try:
+            return int(open(COUNT).read())
+        except (OSError, ValueError):
+            time.sleep(0.001)
+def handler(event, context):
+    first = read()
+    time.sleep(0.3)
+    return [first, read()]
+''' % (folder / "count")
+with environment(PROJECT, function(folder, source), Endpoints()) as env:
+    one = result(env.invoke(b"1"))
+    env.stay_frozen(1.5)
+    two = result(env.invoke(b"1"))
+    print(json.dumps([env.isolation.namespaces, env.isolation.freezer, one, two]))
+"""
+
+
+def test_a_machine_that_refuses_namespaces_is_served_without(tmp_path: Path) -> None:
+    """In a user namespace of our own that forbids further ones, and without rights in it: as in many containers."""
+    refuse = 'echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"'
+    within = ["unshare", "-Ur", "/bin/sh", "-c", refuse, "sh"]
+    if subprocess.run([*within, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("unshare and setpriv, or the right to use them, are missing")
+    settings = {**os.environ, "PYTHONPATH": os.pathsep.join(str(PROJECT.root / p) for p in ("utils", "utils/tests")), "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(
+        [*within, sys.executable, "-c", REFUSED, str(tmp_path)], env=settings, capture_output=True, text=True, check=True, timeout=60
+    )
+    namespaces, freezer, one, two = json.loads(ran.stdout)
+    assert (namespaces, freezer) == (False, "SIGSTOP")
+    assert one[1] > one[0] + 20
+    assert one[1] <= two[0] < one[1] + 200, "1.5 s awake would be about 1,000 more"
+    assert two[1] > two[0] + 20
+    assert ran.stderr.count("no namespaces") == 1, "said once"
+    assert processes(str(tmp_path / "count")) == []
