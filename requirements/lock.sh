@@ -16,3 +16,6 @@ done
 PYTHON_VERSION=3.10 compile "$@" requirements/runtime-python.in -o requirements/runtime-python.txt
 # What the Python layer ships: also for all of the catalogue's versions. Its folder keeps it, because its recipe is what reads it.
 PYTHON_VERSION=3.10 compile "$@" python/requirements.in -o python/requirements.txt
+# The byte code's compilers: Node.js from the one registry, CPython as WebAssembly from the other, whose lock then also names no address.
+compile "$@" python/compilers/node.in -o python/compilers/node.txt
+(cd python/compilers && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true --no-audit --no-fund)
