@@ -8,7 +8,7 @@ root, version = subprocess.run([sys.argv[1], "env", "GOROOT", "GOVERSION"], capt
 # Not every Go installation keeps its own licence at its top; its parts have the same text.
 own = f"{root}/src/cmd/vendor/golang.org/x/mod"
 texts: dict[str, list[str]] = {}
-for name, number, folder in [("go", version, own), *(line.split() for line in sys.stdin)]:
+for name, number, folder in [("go", version, own), *(line.rstrip("\n").split(" ", 2) for line in sys.stdin)]:
     files = sorted(p for p in Path(folder).iterdir() if p.is_file() and p.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE", "COPYING")))
     if not files:
         sys.exit(f"{name} {number} has no licence file in {folder}")
