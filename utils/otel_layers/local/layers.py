@@ -42,16 +42,18 @@ def merged(project: Project, layers: Sequence[Path], code: Path) -> Iterator[Pat
     home = project.cache / "opt"
     home.mkdir(parents=True, exist_ok=True)
     folder = home / hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
-    with (home / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # shared first: two environments of one command may have the same layers
-        while not folder.is_dir():
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not folder.is_dir():
-                _unpack(layers, folder)
-            fcntl.flock(lock, fcntl.LOCK_SH)
+    with (home / ".lock").open("w") as gate:  # one process at a time looks, unpacks and prunes
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            _unpack(layers, folder)
         os.utime(folder)
+        used = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(used, fcntl.LOCK_SH)  # as long as this is held, nobody removes it
         _prune(home)
+    try:
         yield folder
+    finally:
+        os.close(used)
 
 
 def extensions(opt: Path | None) -> list[str]:
@@ -136,8 +138,16 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, to: Path) -> None:
 
 
 def _prune(home: Path) -> None:
-    folders = sorted((p for p in home.iterdir() if p.is_dir() and not p.name.startswith(".")), key=lambda p: p.stat().st_mtime, reverse=True)
+    """Remove what nobody uses; the gate is held."""
+    for part in home.glob(".part-*"):  # of a process that was killed
+        shutil.rmtree(part, ignore_errors=True)
+    folders = sorted((p for p in home.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime, reverse=True)
     for folder in folders[_KEEP:]:
-        with suppress(OSError), (home / f"{folder.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(opened)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from e2e.local_parts import PROJECT, function, invoke, layer, region, result, runtime, texts
 from otel_layers.errors import UsageError
-from otel_layers.local import Endpoints, environment
+from otel_layers.local import Endpoints, environment, layers
 
 ECHO = """
     def handler(event, context):
@@ -348,3 +349,19 @@ def test_a_function_that_only_its_owner_can_read(tmp_path: Path) -> None:
         user = result(env.invoke(b"1"))
         assert user == env.isolation.user
         assert bool(user == 0) == any("runs as root" in line for line in env.isolation.less)
+
+
+def test_unpacked_layers_are_kept_while_used_and_pruned_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "_KEEP", 0)
+    project = replace(PROJECT, root=tmp_path)
+    made = [layer(tmp_path, name, {"data/file": name}) for name in ("one", "two")]
+    code = function(tmp_path, ECHO).code
+    with layers.merged(project, made[:1], code) as one, layers.merged(project, made[:1], code) as again:
+        assert one
+        assert one == again
+        with layers.merged(project, made[1:], code) as two:
+            assert two
+            assert (one / "data/file").read_text() == "one"
+        with layers.merged(project, made, code):
+            assert one.is_dir()
+            assert not two.is_dir()
