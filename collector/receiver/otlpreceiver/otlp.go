@@ -24,14 +24,16 @@ type otlpReceiver struct {
 	logs    consumer.Logs
 	tally   *delivery.Tally
 
-	start   sync.Once
-	servers []*http.Server
+	start     sync.Once
+	servers   []*http.Server
+	bound     map[string]string // the address of each protocol, when its port was to be any
+	addresses []string
 }
 
 // Start is called once for every signal; the first call listens.
 func (r *otlpReceiver) Start(_ context.Context, host component.Host) (err error) {
 	r.start.Do(func() {
-		r.tally = delivery.TallyOf(host)
+		r.tally, r.bound = delivery.TallyOf(host), map[string]string{}
 		if s := r.cfg.Protocols.HTTP; s != nil {
 			err = r.serve("http", s, r.httpHandler(s))
 		}
@@ -52,7 +54,9 @@ func (r *otlpReceiver) serve(protocol string, s *ServerConfig, handler http.Hand
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Handler: handler, Protocols: protocols, ReadHeaderTimeout: time.Minute, ErrorLog: zap.NewStdLog(r.logger)}
 	r.servers = append(r.servers, server)
+	r.bound[protocol] = listeners[0].Addr().String()
 	for _, l := range listeners {
+		r.addresses = append(r.addresses, l.Addr().String())
 		go func() {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				r.logger.Error("receiver stopped", zap.String("protocol", protocol), zap.Error(err))

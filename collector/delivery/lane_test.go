@@ -1,0 +1,211 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/collector/pipeline"
+	"go.uber.org/zap"
+)
+
+// far is a backend under the test's control, on the fake clock of synctest.
+type far struct {
+	outcomes []Outcome // of the first requests; then all are delivered
+	delay    time.Duration
+	got      []string // what was delivered
+	requests int
+}
+
+func (f *far) send(ctx context.Context, bodies [][]byte) Outcome {
+	f.requests++
+	select {
+	case <-time.After(f.delay):
+	case <-ctx.Done():
+		return Outcome{Verdict: Cut, Err: ctx.Err()}
+	}
+	if len(f.outcomes) > 0 {
+		o := f.outcomes[0]
+		f.outcomes = f.outcomes[1:]
+		if o.Verdict != Delivered {
+			return o
+		}
+	}
+	for _, body := range bodies {
+		f.got = append(f.got, string(body))
+	}
+	return Outcome{}
+}
+
+func lane(f *far, tally *Tally, maxHeld int) *Lane {
+	return NewLane(Settings{Signal: pipeline.SignalTraces, Send: f.send, Logger: zap.NewNop(), MaxHeld: maxHeld, MaxRequest: 1000, Retry: true}, tally)
+}
+
+func within(t *testing.T, limit time.Duration, do func(context.Context)) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	began := time.Now()
+	do(ctx)
+	return time.Since(began)
+}
+
+func TestRefusedBatchIsSentAgainOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		bad := Outcome{Verdict: Refused, Err: errors.New("400")}
+		f := &far{delay: time.Second, outcomes: []Outcome{{}, bad, {}, bad, {}}}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		for _, body := range []string{"first", "a", "b", "c"} {
+			l.Put(Item{Body: []byte(body), Records: 2})
+			synctest.Wait() // the first is in its request; the others wait and go out together
+		}
+		within(t, time.Minute, l.Flush)
+		if sent, dropped := tally.Sent.Counts().Spans, tally.Dropped.Counts().Spans; sent != 6 || dropped != 2 || f.requests != 5 {
+			t.Errorf("sent %d, dropped %d in %d requests: %q", sent, dropped, f.requests, f.got)
+		}
+		if len(f.got) != 3 || f.got[1] != "a" || f.got[2] != "c" {
+			t.Errorf("delivered %q", f.got)
+		}
+	})
+}
+
+func TestOldestGoesFirstWhenFullButNeverWhatIsInARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{delay: time.Second}
+		l := lane(f, &tally, 10)
+		defer l.Stop()
+		for _, body := range []string{"aaaa", "bbbb", "cccc", "dddd"} {
+			l.Put(Item{Body: []byte(body), Records: 1})
+			synctest.Wait()
+		}
+		l.Put(Item{Body: make([]byte, 11), Records: 7}) // can never fit
+		within(t, time.Minute, l.Flush)
+		if len(f.got) != 2 || f.got[0] != "aaaa" || f.got[1] != "dddd" || tally.Dropped.Counts().Spans != 9 {
+			t.Errorf("delivered %q, dropped %+v", f.got, tally.Dropped.Counts())
+		}
+	})
+}
+
+func TestHangingBackendCostsOneFullWaitAndThenShortOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{delay: time.Hour}
+		l := lane(f, &tally, 1000)
+		l.Put(Item{Body: []byte("a"), Records: 1})
+		if waited := within(t, 2*time.Second, l.Flush); waited != 2*time.Second {
+			t.Errorf("first wait %s", waited)
+		}
+		l.Put(Item{Body: []byte("b"), Records: 1})
+		if waited := within(t, 2*time.Second, l.Flush); waited != distrust {
+			t.Errorf("second wait %s", waited)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait() // the answer has come
+		l.Put(Item{Body: []byte("c"), Records: 1})
+		if waited := within(t, 2*time.Second, l.Flush); waited != 2*time.Second {
+			t.Errorf("wait after an answer %s", waited)
+		}
+		l.Stop()
+		if sent, dropped := tally.Sent.Counts().Spans, tally.Dropped.Counts().Spans; sent+dropped != 3 || sent < 1 {
+			t.Errorf("sent %d, dropped %d", sent, dropped)
+		}
+	})
+}
+
+func TestUnreachableBackendIsTriedOnceAnInvocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		down := Outcome{Verdict: Unreachable, Err: errors.New("refused")}
+		f := &far{outcomes: []Outcome{down, down, down}}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		for i := range 4 {
+			l.Resume(false)
+			l.Put(Item{Body: []byte{byte(i)}, Records: 1})
+			if waited := within(t, 2*time.Second, l.Flush); waited != 0 {
+				t.Errorf("waited %s", waited)
+			}
+			if f.requests != i+1 {
+				t.Errorf("%d requests in %d invocations", f.requests, i+1)
+			}
+		}
+		if tally.Sent.Counts().Spans != 4 || l.Held() != 0 {
+			t.Errorf("sent %+v, held %d", tally.Sent.Counts(), l.Held())
+		}
+	})
+}
+
+func TestBusyBackendIsLeftAloneForAsLongAsItSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{outcomes: []Outcome{{Verdict: Busy, RetryAfter: 5 * time.Second, Err: errors.New("429")}}}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		l.Put(Item{Body: []byte("a"), Records: 1})
+		within(t, time.Second, l.Flush)
+		time.Sleep(4 * time.Second)
+		l.Resume(true)
+		synctest.Wait()
+		if f.requests != 1 {
+			t.Error("it was asked too early")
+		}
+		time.Sleep(time.Second)
+		l.Resume(true)
+		within(t, time.Second, l.Flush)
+		if f.requests != 2 || tally.Sent.Counts().Spans != 1 {
+			t.Errorf("%d requests, sent %+v", f.requests, tally.Sent.Counts())
+		}
+	})
+}
+
+func TestRequestThatIsStillOpenAfterAThawIsCutAndSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{delay: time.Hour}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		l.Put(Item{Body: []byte("a"), Records: 3})
+		synctest.Wait()
+		f.delay = 0
+		l.Resume(true)
+		within(t, time.Minute, l.Flush)
+		if tally.Sent.Counts().Spans != 3 || tally.Resent.Counts().Spans != 3 {
+			t.Errorf("sent %+v, resent %+v", tally.Sent.Counts(), tally.Resent.Counts())
+		}
+	})
+}
+
+func TestLastFlushTriesInSpiteOfEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{outcomes: []Outcome{{Verdict: Busy, RetryAfter: time.Hour, Err: errors.New("429")}}}
+		l := lane(f, &tally, 1000)
+		l.Put(Item{Body: []byte("a"), Records: 1})
+		within(t, time.Second, l.Flush)
+		if l.Held() != 1 {
+			t.Errorf("held %d", l.Held())
+		}
+		within(t, time.Second, l.FlushLast)
+		l.Stop()
+		if tally.Sent.Counts().Spans != 1 {
+			t.Errorf("sent %+v", tally.Sent.Counts())
+		}
+	})
+}
+
+func TestRunningTimeEndsAContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := WithRunningTime(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		<-ctx.Done()
+		if !errors.Is(context.Cause(ctx), ErrTimeout) || time.Since(began) != 10*time.Second {
+			t.Errorf("%v after %s", context.Cause(ctx), time.Since(began))
+		}
+	})
+}
