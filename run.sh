@@ -16,5 +16,5 @@ if [[ ! -f "$venv/.ready" || "$root/requirements/uv.txt" -nt "$venv/.ready" ]]; 
         fail "the first packages could not be installed" "look at pip's message above; a package registry must be reachable"
     touch "$venv/.ready"
 fi
-export PYTHONPATH="$root/utils${PYTHONPATH:+:$PYTHONPATH}" PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH="$root/utils${PYTHONPATH:+:$PYTHONPATH}" PYTHONPYCACHEPREFIX="$root/.cache/pycache"
 exec "$venv/bin/python" -m otel_layers "$@"

@@ -87,10 +87,9 @@ def choose(functions: Sequence[Function], wanted: str) -> str:
 
 
 def default_events(project: Project) -> list[tuple[str, bytes]]:
-    """The sample's own first event, twice: a cold start and a warm one."""
+    """The first of the sample's events by name, twice: a cold start and a warm one."""
     folder = project.root / sample.folder(project) / "events"
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise UsageError(f"{folder} has no events", remedy="--event FILE")
-    first = paths[-1] if len(paths) == 1 else next((p for p in paths if p.stem.startswith("put")), paths[0])
-    return [(str(first), first.read_bytes())] * 2
+    return [(str(paths[0]), paths[0].read_bytes())] * 2

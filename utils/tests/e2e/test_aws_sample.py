@@ -23,7 +23,7 @@ def story():
     responses = {}
     with deployed.stack(project) as place, session(project, place.functions, aws_port=place.port) as (ours, finish):
         name = deployed.choose(place.functions, "orders")
-        for event in ("put-order", "put-order-traced", "get-order", "put-order-unknown"):
+        for event in ("1-put-order", "2-put-order-traced", "3-get-order", "4-put-order-unknown"):
             done = ours.invoke(name, (FOLDER / f"events/{event}.json").read_bytes())
             responses[event] = json.loads(done.response)
             place.drain(ours.invoke)
@@ -35,13 +35,13 @@ def test_the_api_answers(story):
     responses, _, result = story
     assert [i["status"] for i in result["invocations"]] == ["success"] * 6
     assert {event: r["statusCode"] for event, r in responses.items()} == {
-        "put-order": 201,
-        "put-order-traced": 201,
-        "get-order": 200,
-        "put-order-unknown": 422,
+        "1-put-order": 201,
+        "2-put-order-traced": 201,
+        "3-get-order": 200,
+        "4-put-order-unknown": 422,
     }
     # Written by the first function, changed by the consumer, read by the first again: table and queue are real.
-    assert json.loads(responses["get-order"]["body"]) == {"id": "1001", "sku": "lamp", "quantity": 2, "total": 49, "status": "shipped"}
+    assert json.loads(responses["3-get-order"]["body"]) == {"id": "1001", "sku": "lamp", "quantity": 2, "total": 49, "status": "shipped"}
 
 
 def test_the_first_order_tells_what_expected_json_says(story):
@@ -55,7 +55,7 @@ def test_the_first_order_tells_what_expected_json_says(story):
 
 def test_a_request_with_a_trace_continues_it(story):
     _, spans, _ = story
-    event = json.loads((FOLDER / "events/put-order-traced.json").read_text())
+    event = json.loads((FOLDER / "events/2-put-order-traced.json").read_text())
     trace, parent = event["headers"]["traceparent"].split("-")[1:3]
     (root,) = [s for s in spans if s.attributes.get("url.path") == "/orders/1002"]
     assert (root.trace_id, root.parent_id) == (trace, parent)

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, args: argparse.Namespace) -> None:
     """Run every check; all of them run, then any finding is an error."""
     root, found = project.root, []
-    env = toolchain.environment(project, PYTHONPATH=str(root / "utils"), PYTHONDONTWRITEBYTECODE="1", GOTOOLCHAIN="local")
+    env = toolchain.environment(project, PYTHONPATH=str(root / "utils"), GOTOOLCHAIN="local")
     tools = Path(sys.executable).parent
     scripts = _shell_scripts(root)
     commands: list[tuple[str, list[str | Path], Path]] = [
