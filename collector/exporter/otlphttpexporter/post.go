@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -143,7 +142,10 @@ func (p *poster) encode(bodies [][]byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return out.Bytes(), errors.Join(zipper.Close())
+	if err := zipper.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 func judge(response *http.Response) delivery.Outcome {
