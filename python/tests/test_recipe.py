@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import shutil
@@ -20,12 +21,17 @@ def _tree(out: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def trees():
-    """The recipe's own output: for amd64 twice, for arm64 once."""
+    """The recipe's own output: for amd64 twice, the second time with nothing kept of the first but its tools, and for arm64."""
     with files.temporary(PROJECT, "python-recipe") as folder:
-        yield [
-            _tree(recipe.run(PROJECT, recipe.order(PROJECT, LAYER, catalog.architecture(arch), "0.0.0", docker=False), folder / str(n)))
-            for n, arch in enumerate(("amd64", "amd64", "arm64"))
-        ]
+        out = []
+        for number, arch in enumerate(("amd64", "amd64", "arm64")):
+            order = recipe.order(PROJECT, LAYER, catalog.architecture(arch), "0.0.0", docker=False)
+            if number == 1:
+                (folder / "cache").mkdir()
+                (folder / "cache/compilers").symlink_to(Path(order.variables["CACHE"]) / "compilers")
+                order = dataclasses.replace(order, variables={**order.variables, "CACHE": str(folder / "cache")})
+            out.append(_tree(recipe.run(PROJECT, order, folder / str(number))))
+        yield out
 
 
 def test_the_same_bytes_twice(trees):
