@@ -6,7 +6,6 @@ import argparse
 import importlib
 import json
 import os
-import pkgutil
 import signal
 import sys
 import traceback
@@ -18,14 +17,11 @@ from .. import console, toolchain
 from ..errors import LayersError, UsageError
 from ..files import write_atomically
 from ..project import Project, folders, open_project
-from . import verbs
+from .verbs import SILENT, VERBS
 
 
-class Verb(Protocol):
+class Module(Protocol):
     """What a module in cli/verbs has."""
-
-    SUMMARY: str  # one line, for the list of verbs
-    EXTRAS: tuple[str, ...]  # pyproject extras that it needs
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """Add the verb's own options."""
@@ -35,18 +31,6 @@ class Verb(Protocol):
 
 
 SHORT = {"-b": "build", "-d": "deploy", "-l": "list-arn"}  # the established short flags that stand for a verb
-_HIDDEN = {"list-arn", "everything"}  # reached through -l, and by naming no verb
-
-
-def names() -> tuple[str, ...]:
-    """The verbs, as typed."""
-    found = sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(verbs.__path__))
-    return tuple(n for n in found if n not in _HIDDEN)
-
-
-def load(name: str) -> Verb:
-    """The module of the verb `name`."""
-    return cast("Verb", importlib.import_module(f"{verbs.__name__}.{name.replace('-', '_')}"))
 
 
 def overview() -> str:
@@ -58,7 +42,7 @@ def overview() -> str:
         "Without a verb: the whole job, from source to a trace and an ARN table, without an AWS account;",
     ]
     lines += ["in a folder: build it, deploy its sample, invoke it.", "", "verbs (each has --help):"]
-    lines += [f"  {name:<10} {load(name).SUMMARY}" for name in names()]
+    lines += [f"  {name:<10} {verb.summary}" for name, verb in VERBS.items()]
     lines += [
         "",
         "folders: " + ", ".join(folders(root.root, root.catalogue)),
@@ -77,7 +61,7 @@ def split(arguments: Sequence[str], known: Sequence[str]) -> tuple[str, str, lis
     while rest and not rest[0].startswith("-"):
         word = rest[0]
         path = word.strip("/").removeprefix("./")
-        if not verb and word in names():
+        if not verb and word in VERBS:
             verb = word
         elif not folder and (path in known or path == "all"):
             folder = path
@@ -93,7 +77,7 @@ def split(arguments: Sequence[str], known: Sequence[str]) -> tuple[str, str, lis
     if not verb and rest and not rest[0].startswith("-"):
         import difflib
 
-        near = difflib.get_close_matches(rest[0], [*names(), *known], n=2)
+        near = difflib.get_close_matches(rest[0], [*VERBS, *known], n=2)
         raise UsageError(f"{rest[0]!r} is neither a verb nor a folder", remedy=f"did you mean {' or '.join(near)}?" if near else "./run.sh --help")
     return folder, verb, rest
 
@@ -163,11 +147,12 @@ def _main(arguments: Sequence[str]) -> int:
         print(overview())
         return 0
     project = open_project(folder)
-    module = load(verb or "everything")
+    name = verb or "everything"
+    toolchain.use(project, *{**VERBS, **SILENT}[name].extras)
+    module = cast("Module", importlib.import_module(f"{__name__}.verbs.{name.replace('-', '_')}"))
     parser = argparse.ArgumentParser(prog=f"./run.sh {verb or '[FOLDER]'}", description=module.__doc__, allow_abbrev=False)
     common(parser)
     module.configure(parser)
     args = parser.parse_args(rest)
     console.set_quiet(args.quiet)
-    toolchain.use(project, *module.EXTRAS)
     return module.run(project, args) or 0

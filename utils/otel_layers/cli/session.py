@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any
 
 from .. import console, local
@@ -13,8 +12,6 @@ from ..errors import UsageError
 from ..function import Function
 from ..local.backend import Backend, fault
 from ..project import Project
-
-_NOBODY = "http://127.0.0.1:14318"
 
 
 class Session:
@@ -79,11 +76,7 @@ def session(
     with ExitStack() as stack:
         backend = stack.enter_context(Backend(fault(fault_spec)))
         aws = ("127.0.0.1", aws_port) if aws_port else None
-        if backend.fault.kind == "down":  # nothing listens inside the environment either: a forwarder would accept first
-            functions = [replace(f, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": _NOBODY, **f.environment}) for f in functions]
-            endpoints = local.Endpoints(aws=aws)
-        else:
-            endpoints = local.Endpoints(("127.0.0.1", backend.http_port), ("127.0.0.1", backend.grpc_port), aws)
+        endpoints = local.Endpoints(("127.0.0.1", backend.http_port), ("127.0.0.1", backend.grpc_port), aws)
         ours = Session(project, functions, endpoints, stack, log)
 
         def finish() -> dict[str, Any]:

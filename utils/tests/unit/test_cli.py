@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from otel_layers import cli
+from otel_layers.cli import verbs
 from otel_layers.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
@@ -46,8 +48,10 @@ def test_an_unknown_word_names_near_ones() -> None:
 def test_every_verb_has_help_and_a_summary() -> None:
     page = run("--help")
     assert page.returncode == 0
-    for name in cli.names():
-        assert cli.load(name).SUMMARY in page.stdout
+    modules = {path.stem.replace("_", "-") for path in Path(verbs.__file__).parent.glob("*.py")} - {"--init--"}
+    assert modules == {*verbs.VERBS, *verbs.SILENT}
+    for name, verb in verbs.VERBS.items():
+        assert verb.summary in page.stdout
         one = run(name, "--help")
         assert one.returncode == 0, one.stderr
         assert one.stdout.startswith(f"usage: ./run.sh {name}")
@@ -105,3 +109,29 @@ def copy_project(tmp_path: Path) -> Path:
     shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", "dist", "__pycache__"), symlinks=True)
     (root / ".venv").symlink_to(ROOT / ".venv")
     return root
+
+
+ALONE = """
+import importlib, importlib.metadata, re, sys
+from pathlib import Path
+from otel_layers.cli import verbs
+name, root = sys.argv[1], Path(sys.argv[2])
+verb = {**verbs.VERBS, **verbs.SILENT}[name]
+text = "".join((root / "requirements" / f"{extra}.txt").read_text() for extra in verb.extras)
+locked = {re.sub(r"[-_.]+", "-", n).lower() for n in re.findall(r"(?m)^([A-Za-z0-9._-]+)==", text)}
+owners = importlib.metadata.packages_distributions()
+absent = {m for m, dists in owners.items() if not locked & {re.sub(r"[-_.]+", "-", d).lower() for d in dists}}
+class Blocked:
+    def find_spec(self, full, path=None, target=None):
+        if full.partition(".")[0] in absent - {"otel_layers"}:
+            raise ModuleNotFoundError(f"{full} is in no extra of {name}")
+sys.meta_path.insert(0, Blocked())
+importlib.import_module(f"otel_layers.cli.verbs.{name.replace('-', '_')}")
+"""
+
+
+@pytest.mark.parametrize("name", [*verbs.VERBS, *verbs.SILENT])
+def test_a_verb_needs_no_package_but_those_of_its_extras(name: str) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "utils")}
+    done = subprocess.run([sys.executable, "-c", ALONE, name, ROOT], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

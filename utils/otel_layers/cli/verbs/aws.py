@@ -10,9 +10,6 @@ from ...errors import NothingToDo
 from ...project import Project
 from .. import emit, json_option
 
-SUMMARY = "the embedded AWS as a server that stays: start, stop, status"
-EXTRAS = ("aws",)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `aws`."""

@@ -18,8 +18,6 @@ from ...project import Project
 from .. import emit, json_option
 from .build import build_all, host
 
-SUMMARY = "cold start, size and memory against bare and stock"
-EXTRAS = ("local",)
 ENOUGH = 20  # one cold start varies by tens of milliseconds: fewer runs print, but are not written down
 
 

@@ -12,9 +12,6 @@ from ...errors import NothingToDo, UsageError
 from ...project import Project
 from .. import emit, json_option
 
-SUMMARY = "source -> dist/NAME-ARCH.zip, its facts and its SBOM"
-EXTRAS = ()
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `build`."""

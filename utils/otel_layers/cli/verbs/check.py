@@ -10,9 +10,6 @@ from ... import console, process, toolchain
 from ...errors import FunctionFailed
 from ...project import Project
 
-SUMMARY = "format, lint, types, shell scripts"
-EXTRAS = ("dev", "aws", "local", "release")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `check`."""

@@ -12,9 +12,6 @@ from ...project import Project
 from .. import emit, json_option
 from . import deploy
 
-SUMMARY = "delete a deployed sample and everything that came with it"
-EXTRAS = ("aws",)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `delete`."""

@@ -14,9 +14,6 @@ from ...errors import UsageError
 from ...project import Project
 from .. import emit, json_option
 
-SUMMARY = "deploy a sample's SAM stack"
-EXTRAS = ("aws",)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `deploy`."""

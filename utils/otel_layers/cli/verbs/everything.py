@@ -25,8 +25,6 @@ from .. import deployed, emit, json_option, publishing
 from ..session import session
 from . import build, invoke
 
-SUMMARY = "the whole job"
-EXTRAS = ("aws", "local", "release")
 _FROZEN_S = 2.0
 
 

@@ -27,9 +27,6 @@ from ...project import Project
 from .. import deployed, emit, json_option
 from ..session import Session, session
 
-SUMMARY = "run a sample, or any function with any layer, in the local Lambda"
-EXTRAS = ("local", "aws")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `invoke`."""

@@ -9,9 +9,6 @@ from ... import console
 from ...project import Project
 from .. import emit, json_option
 
-SUMMARY = "the catalogue: layers, runtimes, regions"
-EXTRAS = ()
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `list`."""

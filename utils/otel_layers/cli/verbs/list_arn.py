@@ -14,9 +14,6 @@ from ...release import version as versions
 from .. import emit, json_option, publishing
 from .build import layers
 
-SUMMARY = "the newest ARN of a layer"
-EXTRAS = ("aws", "release")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `-l`."""

@@ -9,8 +9,6 @@ from ... import process
 from ...errors import UsageError
 from ...project import Project
 
-SUMMARY = "CI's matrix as JSON"
-EXTRAS = ()
 _EVERYTHING = ("layers.toml", "run.sh", "utils/", "requirements/", "pyproject.toml", ".ci/", ".github/")  # a change here concerns every layer
 
 

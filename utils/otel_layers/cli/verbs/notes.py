@@ -13,9 +13,6 @@ from ...release import notes
 from ...release import receipt as receipts
 from .. import emit, json_option
 
-SUMMARY = "receipt -> release notes with ARN tables, and the index"
-EXTRAS = ("release",)
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `notes`."""

@@ -18,8 +18,6 @@ from ...release import receipt as receipts
 from .. import emit, json_option, publishing
 from .build import layers
 
-SUMMARY = "dist/ -> layer versions in every region, with a receipt"
-EXTRAS = ("aws", "release")
 _PLAN_OPTIONS = ("layer", "arch", "region", "partition", "public", "receipt")
 
 

@@ -11,8 +11,6 @@ from ... import console, process, toolchain
 from ...errors import FunctionFailed, NothingToDo
 from ...project import Project
 
-SUMMARY = "the tests: at the root all that a new clone must pass, in a folder its own"
-EXTRAS = ("dev", "aws", "local", "release")
 MARKS = {"docker": "tests that need a Docker engine", "slow": "tests that take minutes"}
 
 
