@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -57,7 +58,9 @@ class EmbeddedAws:
     def __enter__(self) -> Self:
         command, env = server_command(self._project, faults=self._faults, latency=self._latency, stacks=self._stacks)
         log = self._project.cache / "aws" / f"embedded-{os.getpid()}-{id(self):x}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
+        self._tmp = log.with_suffix(".tmp")  # what moto unpacks; the server is killed and cannot tidy up
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        env["TMPDIR"] = str(self._tmp)
         try:
             with log.open("wb") as err:
                 # A session of its own: Ctrl-C must not end it before the command has cleaned up. It ends with its stdin.
@@ -87,6 +90,7 @@ class EmbeddedAws:
             if pipe:
                 pipe.close()
         self._child = None
+        shutil.rmtree(self._tmp, ignore_errors=True)
 
     def set_faults(self, faults: Mapping[str, str], latency: float = 0.0) -> None:
         """Replace all faults and the latency of the running server."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -63,9 +64,13 @@ def start(project: Project, *, port: int = 0) -> tuple[Server, bool]:
         return found, False
     command, env = server_command(project, port=port, stacks=True)
     log = project.cache / "aws" / "server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    tmp = _tmp(project)
+    shutil.rmtree(tmp, ignore_errors=True)
+    tmp.mkdir(parents=True)
     with log.open("wb") as err:
-        child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, start_new_session=True)
+        child = subprocess.Popen(
+            command, env={**env, "TMPDIR": str(tmp)}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, start_new_session=True
+        )
     try:
         taken = first_line(child, 60)
         server = Server(child.pid, taken)
@@ -104,7 +109,13 @@ def stop(project: Project, limit: float = 10.0) -> Server:
     else:
         os.kill(server.pid, signal.SIGKILL)
     state_file(project).unlink(missing_ok=True)
+    shutil.rmtree(_tmp(project), ignore_errors=True)
     return server
+
+
+def _tmp(project: Project) -> Path:
+    """What moto unpacks."""
+    return project.cache / "aws" / "server.tmp"
 
 
 @contextmanager

@@ -17,7 +17,7 @@ EPOCH = "315532800"  # 1980-01-01, the zips' own timestamp: what a tool writes i
 
 _LIMIT_S = 1800
 # Settings of a person's shell that would change what the compilers write.
-_FOREIGN = ("PYTHON", "CGO_", "GOOS", "GOARCH", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GODEBUG", "GOWORK", "GOTOOLCHAIN", "LC_", "LANG", "MAKE")
+_FOREIGN = ("PYTHON", "CGO_", "GOOS", "GOARCH", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GODEBUG", "GOWORK", "LC_", "LANG", "MAKE")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def order(project: Project, layer: Layer, arch: Architecture, version: str, *, d
         "PYTHONHASHSEED": "0",
     }
     if (folder / "go.mod").is_file():  # the toolchain is a large download: only for a folder that compiles with it
-        variables |= {"GO": toolchain.go(project), "GOTOOLCHAIN": "local"}
+        variables["GO"] = toolchain.go(project)
     if layer.language == "python":
         wanted = {project.catalogue.runtimes[name].version for name in layer.runtimes}
         found = {v: p for v, p in sorted(toolchain.interpreters().items(), key=lambda i: int(i[0].split(".")[1])) if v in wanted}
@@ -66,7 +66,8 @@ def run(project: Project, wanted: Order, out: Path) -> Path:
     """Run the recipe into the new folder `out`, lay the folder's layer/ and the project's licence over it, and return it."""
     out.mkdir(parents=True)
     Path(wanted.variables["CACHE"]).mkdir(parents=True, exist_ok=True)
-    surroundings = {k: v for k, v in toolchain.environment(project).items() if not k.startswith(_FOREIGN)}
+    given = toolchain.go_environment(project) if "GO" in wanted.variables else toolchain.environment(project)
+    surroundings = {k: v for k, v in given.items() if not k.startswith(_FOREIGN)}
     process.run(
         ["bash", "-euo", "pipefail", str(wanted.folder / "build.sh")],
         cwd=wanted.folder,

@@ -63,7 +63,7 @@ def _modules(project: Project, binary: Path) -> list[dict[str, Any]]:
     """The modules that are linked into a Go binary, and the standard library; a replaced module counts as what replaced it."""
     go = toolchain.go(project)
     lines = process.run(
-        [go, "version", "-m", str(binary)], env=toolchain.environment(project), capture=True, error=BuildFailed, echo=False
+        [go, "version", "-m", str(binary)], env=toolchain.go_environment(project), capture=True, error=BuildFailed, echo=False
     ).splitlines()
     compiler = re.search(r"go(\d[\w.]*)", lines[0].rpartition(": ")[2])
     modules = [("stdlib", f"v{compiler[1]}")] if compiler else []

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, args: argparse.Namespace) -> None:
     """Run every check; all of them run, then any finding is an error."""
     root, found = project.root, []
-    env = toolchain.environment(project, PYTHONPATH=str(root / "utils"), GOTOOLCHAIN="local")
+    env = toolchain.go_environment(project, PYTHONPATH=str(root / "utils"))
     tools = Path(sys.executable).parent
     scripts = _shell_scripts(root)
     commands: list[tuple[str, list[str | Path], Path]] = [
@@ -32,7 +32,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
         go = toolchain.go(project)
         commands += [("Go vet", [go, "vet", "./..."], module)]
         sources = [p for p in module.rglob("*.go") if "testdata" not in p.parts]
-        commands += [("Go format", [Path(go).resolve().parent / "gofmt", "-w" if args.fix else "-l", *sources], module)]
+        goroot = process.run([go, "env", "GOROOT"], env=env, capture=True, echo=False).strip()  # `go` may be a starter that lies elsewhere
+        commands += [("Go format", [Path(goroot) / "bin/gofmt", "-w" if args.fix else "-l", *sources], module)]
     for name, command, folder in commands:
         console.step(name)
         try:
