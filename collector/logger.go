@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"math"
+	"reflect"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -93,6 +94,16 @@ func valueOf(f zapcore.Field) any {
 		return time.Unix(0, f.Integer).UTC().Format(time.RFC3339Nano)
 	case zapcore.ByteStringType, zapcore.BinaryType:
 		return string(f.Interface.([]byte))
+	case zapcore.ArrayMarshalerType: // zap's own are slices
+		items := reflect.ValueOf(f.Interface)
+		if items.Kind() != reflect.Slice {
+			return f.Interface
+		}
+		list := make([]any, items.Len())
+		for i := range list {
+			list[i] = items.Index(i).Interface()
+		}
+		return list
 	default: // errors and Stringers say what they are
 		return f.Interface
 	}
