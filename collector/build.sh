@@ -3,8 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-# Go 1.27 rewrote encoding/json on its version 2, which costs 0.4 MB; only libraries use it here, and never at run time.
-export GOEXPERIMENT=nojsonv2
 export GOOS=linux GOARCH=$ARCH CGO_ENABLED=0 GOTOOLCHAIN=local GOWORK=off
 flags=(-trimpath -buildvcs=false -mod=readonly -ldflags "-s -w -buildid= -X main.version=$VERSION")
 

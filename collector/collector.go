@@ -20,6 +20,7 @@ type collector struct {
 	info   component.BuildInfo
 	logger *zap.Logger
 	level  *logLevel
+	ends   lambda.Ends
 }
 
 // extension lives in Lambda. Nothing in here may fail the function: whatever goes wrong, it registers and asks for events.
@@ -30,7 +31,7 @@ func (c *collector) extension(ctx context.Context, address, name, initialization
 	if initialization == "lambda-managed-instances" {
 		events, schema = events[1:], "2025-01-29"
 	}
-	life := &lambda.Extension{API: lambda.NewAPI(address, name), Logger: c.logger}
+	life := &lambda.Extension{API: lambda.NewAPI(address, name), Logger: c.logger, Ends: &c.ends}
 	if err := c.register(ctx, life.API, events); err != nil {
 		c.logger.Error("Lambda does not take the extension, it runs as a plain collector", zap.Error(err))
 		h := <-built
@@ -60,7 +61,7 @@ func (c *collector) register(ctx context.Context, api *lambda.API, events []stri
 func (c *collector) subscribe(ctx context.Context, api *lambda.API, schema string) *lambda.Telemetry {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	telemetry, err := lambda.ListenForTelemetry(ctx)
+	telemetry, err := lambda.ListenForTelemetry(ctx, &c.ends)
 	if err != nil {
 		c.logger.Warn("no port for telemetry events, data is sent while the function runs", zap.Error(err))
 		return nil
@@ -118,6 +119,7 @@ func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []stri
 func (c *collector) start(ctx context.Context) *host.Host {
 	h, nowhere, err := c.configure(ctx)
 	if err == nil {
+		h.OnInvocationEnd = c.ends.Finish
 		err = h.Start(ctx)
 	}
 	if err == nil {
@@ -126,6 +128,7 @@ func (c *collector) start(ctx context.Context) *host.Host {
 	}
 	c.complain(err)
 	h = c.dropping(ctx)
+	h.OnInvocationEnd = c.ends.Finish
 	if err := h.Start(ctx); err != nil {
 		c.logger.Error("the OTLP receiver cannot listen", zap.Error(err))
 	}

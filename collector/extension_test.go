@@ -237,9 +237,20 @@ func run(t *testing.T, lambda *fakeLambda, exporters string, env ...string) *ext
 	return e
 }
 
-func (e *extension) send(names ...string) {
+func (e *extension) send(names ...string) { e.sendLast("", names...) }
+
+// sendLast sends as the language layer does at the end of the invocation id; an empty id is in the middle of one.
+func (e *extension) sendLast(id string, names ...string) {
 	e.t.Helper()
-	response, err := http.Post(e.url, "application/x-protobuf", bytes.NewReader(spans(names...)))
+	request, err := http.NewRequest(http.MethodPost, e.url, bytes.NewReader(spans(names...)))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-protobuf")
+	if id != "" {
+		request.Header.Set("X-Otel-Lambda-Invocation-End", id)
+	}
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -312,6 +323,27 @@ func TestDeliversEveryInvocationBeforeTheFreeze(t *testing.T) {
 	if register, subscribe, next := slices.Index(lambda.calls, "POST /2020-01-01/extension/register"), slices.Index(lambda.calls, "PUT /2022-07-01/telemetry"),
 		slices.Index(lambda.calls, "GET /2020-01-01/extension/event/next"); register != 0 || subscribe != 1 || next != 2 {
 		t.Errorf("calls: %v", lambda.calls)
+	}
+}
+
+func TestTheLastRequestOfAnInvocationEndsIt(t *testing.T) {
+	lambda, b := newLambda(t, true), newBackend(t)
+	e := run(t, lambda, fmt.Sprintf(through, b.URL))
+	lambda.next()
+	for i := range 40 {
+		id := fmt.Sprint("request-", i)
+		lambda.invoke(id, time.Minute)
+		e.send(id + "a")
+		e.sendLast(id, id+"b") // Lambda has not said that the function is done
+		lambda.next()
+		if different, all := b.counts(); different != 2*(i+1) || all != different {
+			t.Fatalf("after invocation %d: %d spans, %d different", i, all, different)
+		}
+		lambda.done(id) // late, when the invocation is over
+	}
+	lambda.shutdown("spindown")
+	if a, _ := e.end(); a.Received.Spans != 80 || a.Sent.Spans != 80 {
+		t.Errorf("account: %+v", a)
 	}
 }
 

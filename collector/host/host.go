@@ -21,6 +21,9 @@ import (
 
 // Host is a set of connected components.
 type Host struct {
+	// OnInvocationEnd is called with the request id when the language layer has sent the last request of an invocation; may be nil.
+	OnInvocationEnd func(requestID string)
+
 	info       component.BuildInfo
 	logger     *zap.Logger
 	parts      []part
@@ -70,6 +73,13 @@ func (h *Host) GetExtensions() map[component.ID]component.Component { return h.e
 
 // Tally is the account of records.
 func (h *Host) Tally() *delivery.Tally { return &h.tally }
+
+// InvocationEnded is for receivers: they were told that nothing more comes of the invocation.
+func (h *Host) InvocationEnded(requestID string) {
+	if h.OnInvocationEnd != nil {
+		h.OnInvocationEnd(requestID)
+	}
+}
 
 // Start starts takers before givers. When one cannot start, all are shut down.
 func (h *Host) Start(ctx context.Context) error {

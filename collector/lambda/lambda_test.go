@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -37,8 +38,8 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-func TestRuntimeDoneMayComeBeforeWeWaitForIt(t *testing.T) {
-	telemetry, err := ListenForTelemetry(t.Context())
+func TestTelemetryAddress(t *testing.T) {
+	telemetry, err := ListenForTelemetry(t.Context(), &Ends{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,23 +47,38 @@ func TestRuntimeDoneMayComeBeforeWeWaitForIt(t *testing.T) {
 	if !strings.HasPrefix(telemetry.URI, "http://127.0.0.1:") && !strings.HasPrefix(telemetry.URI, "http://sandbox.localdomain:") {
 		t.Errorf("URI %s", telemetry.URI)
 	}
-	telemetry.finish("early")
-	telemetry.finish("early")
-	select {
-	case <-telemetry.Done("early"):
-	default:
-		t.Error("it was forgotten")
+}
+
+func TestEndsMayComeEarlyTwiceAndLate(t *testing.T) {
+	closed := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
 	}
-	select {
-	case <-telemetry.Done("other"):
+	var ends Ends
+	ends.Finish("early")
+	ends.Finish("early")
+	if !closed(ends.Done("early")) {
+		t.Error("the early end was forgotten")
+	}
+	ends.Forget("early")
+	current := ends.Done("current")
+	if closed(current) {
 		t.Error("nobody finished this one")
-	default:
 	}
-	telemetry.Forget("early")
-	for range 1000 {
-		telemetry.Done("x")
+	for i := range 1000 { // late words about invocations that are over
+		ends.Finish(strconv.Itoa(i))
 	}
-	if len(telemetry.done) > 101 {
-		t.Errorf("%d requests are remembered", len(telemetry.done))
+	ends.Finish("current")
+	ends.Finish("current")
+	if !closed(current) {
+		t.Error("others pushed out the one that is waited for")
+	}
+	ends.Forget("current")
+	if len(ends.waiting) != 0 {
+		t.Errorf("still waiting for %v", ends.waiting)
 	}
 }

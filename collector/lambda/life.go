@@ -27,6 +27,7 @@ var _ Collector = (*host.Host)(nil)
 // Extension is a registered extension.
 type Extension struct {
 	API       *API
+	Ends      *Ends
 	Telemetry *Telemetry // nil where Lambda does not tell when the function is done
 	Logger    *zap.Logger
 
@@ -63,11 +64,11 @@ func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
 	if e.Telemetry == nil {
 		return
 	}
-	defer e.Telemetry.Forget(event.RequestID)
+	defer e.Ends.Forget(event.RequestID)
 	late := time.NewTimer(time.Until(event.Deadline()))
 	defer late.Stop()
 	select {
-	case <-e.Telemetry.Done(event.RequestID):
+	case <-e.Ends.Done(event.RequestID):
 	case <-late.C: // the function is being killed: SHUTDOWN comes next, with time for a flush
 		return
 	case <-ctx.Done():

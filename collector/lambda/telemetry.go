@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -16,12 +15,11 @@ type Telemetry struct {
 	URI string // what Lambda is told
 
 	server *http.Server
-	mu     sync.Mutex
-	done   map[string]chan struct{} // by request id; closed when the function is done with it
+	ends   *Ends
 }
 
 // ListenForTelemetry opens a port at the address that Lambda reaches: sandbox.localdomain where that is this machine, else loopback.
-func ListenForTelemetry(ctx context.Context) (*Telemetry, error) {
+func ListenForTelemetry(ctx context.Context, ends *Ends) (*Telemetry, error) {
 	host, listener := sandbox, net.Listener(nil)
 	lookup, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
@@ -36,7 +34,7 @@ func ListenForTelemetry(ctx context.Context) (*Telemetry, error) {
 		}
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	t := &Telemetry{URI: "http://" + net.JoinHostPort(host, port) + "/", done: map[string]chan struct{}{}}
+	t := &Telemetry{URI: "http://" + net.JoinHostPort(host, port) + "/", ends: ends}
 	t.server = &http.Server{Handler: t, ReadHeaderTimeout: time.Minute}
 	go func() { _ = t.server.Serve(listener) }()
 	return t, nil
@@ -54,46 +52,9 @@ func (t *Telemetry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		http.Error(w, "not a list of telemetry events", http.StatusBadRequest)
 	}
 	for _, id := range ids {
-		t.finish(id)
+		t.ends.Finish(id)
 	}
-}
-
-// Done is closed once the function is done with the request.
-func (t *Telemetry) Done(requestID string) <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.channel(requestID)
-}
-
-// Forget ends the interest in a request.
-func (t *Telemetry) Forget(requestID string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.done, requestID)
 }
 
 // Close closes the port.
 func (t *Telemetry) Close() { _ = t.server.Close() }
-
-func (t *Telemetry) finish(requestID string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	c := t.channel(requestID) // the event may come before our own INVOKE is read
-	select {
-	case <-c:
-	default:
-		close(c)
-	}
-}
-
-func (t *Telemetry) channel(requestID string) chan struct{} {
-	c, ok := t.done[requestID]
-	if !ok {
-		if len(t.done) > 100 { // requests that nobody waits for any more
-			clear(t.done)
-		}
-		c = make(chan struct{})
-		t.done[requestID] = c
-	}
-	return c
-}

@@ -15,6 +15,9 @@ var httpPaths = map[string]pipeline.Signal{
 	"/v1/traces": pipeline.SignalTraces, "/v1/metrics": pipeline.SignalMetrics, "/v1/logs": pipeline.SignalLogs,
 }
 
+// endHeader is how a language layer says that this is the last request of the invocation with that request id.
+const endHeader = "X-Otel-Lambda-Invocation-End"
+
 func (r *otlpReceiver) httpHandler(s *ServerConfig) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		signal, known := httpPaths[strings.TrimSuffix(q.URL.Path, "/")]
@@ -41,6 +44,9 @@ func (r *otlpReceiver) serveHTTP(w http.ResponseWriter, q *http.Request, signal 
 	body, err := readAll(q.Body, strings.ToLower(q.Header.Get("Content-Encoding")), limit)
 	if err == nil {
 		err = r.accept(q.Context(), signal, body, isJSON)
+	}
+	if id := q.Header.Get(endHeader); id != "" && r.ended != nil {
+		r.ended(id) // whether or not the body was any good: nothing more comes
 	}
 	switch {
 	case err == nil:

@@ -23,6 +23,7 @@ type otlpReceiver struct {
 	metrics consumer.Metrics
 	logs    consumer.Logs
 	tally   *delivery.Tally
+	ended   func(requestID string) // nil in a host that is not Lambda's
 
 	start     sync.Once
 	servers   []*http.Server
@@ -34,6 +35,9 @@ type otlpReceiver struct {
 func (r *otlpReceiver) Start(_ context.Context, host component.Host) (err error) {
 	r.start.Do(func() {
 		r.tally, r.bound = delivery.TallyOf(host), map[string]string{}
+		if h, ok := host.(interface{ InvocationEnded(requestID string) }); ok {
+			r.ended = h.InvocationEnded
+		}
 		if s := r.cfg.Protocols.HTTP; s != nil {
 			err = r.serve("http", s, r.httpHandler(s))
 		}

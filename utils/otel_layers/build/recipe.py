@@ -17,7 +17,7 @@ EPOCH = "315532800"  # 1980-01-01, the zips' own timestamp: what a tool writes i
 
 _LIMIT_S = 1800
 # Settings of a person's shell that would change what the compilers write.
-_FOREIGN = ("PYTHON", "CGO_", "GOOS", "GOARCH", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GODEBUG", "GOWORK", "LC_", "LANG", "MAKE")
+_FOREIGN = ("PYTHON", "CGO_", "GOOS", "GOARCH", "GOAMD64", "GOARM64", "GODEBUG", "GOWORK", "LC_", "LANG", "MAKE")
 
 
 @dataclass(frozen=True)
