@@ -89,6 +89,14 @@ def test_unpacking_and_packing_gives_the_same_bytes(built: build.Built, tmp_path
     assert (tmp_path / "again.zip").read_bytes() == built.zip.read_bytes()
 
 
+def test_built_again_it_has_the_same_bytes(built: build.Built, project: Project) -> None:
+    before = built.zip.read_bytes()
+    again = build.build(project, built.layer, built.arch, force=True)
+    assert not again.fresh
+    assert again.zip.read_bytes() == before
+
+
+@pytest.mark.slow
 def test_same_source_at_another_place_gives_the_same_bytes(built: build.Built, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another path, time zone, umask and hash seed, no recipe cache; only downloads are shared."""
     with temporary(project, "elsewhere") as tmp:
