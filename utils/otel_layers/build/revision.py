@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 from ..catalog import Layer
 from ..errors import UsageError
@@ -35,7 +36,8 @@ def version(project: Project, layer: Layer, asked: str = "") -> str:
 def source(project: Project, layer: Layer) -> str:
     """The Git revision that is checked out, with '-dirty' when what the layer is built from differs from it; 'unknown' without Git."""
     head = _git(project, "rev-parse", "--verify", "--quiet", "HEAD").strip()
-    if not head:
+    top = _git(project, "rev-parse", "--show-toplevel").strip()
+    if not head or Path(top).resolve() != project.root.resolve():  # a source archive, maybe unpacked inside another repository
         return "unknown"
     concerned = [p for p in (layer.folder, "layers.toml", "requirements", "utils/otel_layers", "LICENSE") if (project.root / p).exists()]
     return head + ("-dirty" if _git(project, "status", "--porcelain", "--", *concerned).strip() else "")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import archive, catalog, console, toolchain
-from ...errors import FunctionFailed, UsageError
+from ...errors import FunctionFailed, ToolMissing, UsageError
 from ...files import temporary
 from ...function import Function
 from ...local import compare, otlp, waterfall
@@ -171,7 +171,8 @@ def newest_python(project: Project) -> str:
     found = toolchain.interpreters()
     usable = [r.name for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in found]
     if not usable:
-        raise UsageError("no Python of the catalogue's runtimes is on this machine", remedy="install one of them, such as python3.12")
+        offered = [r.name for r in project.catalogue.runtimes.values() if r.language == "python"]
+        raise ToolMissing("this machine has no Python of a version that Lambda runs", remedy=f"install one of {', '.join(offered)}")
     return usable[-1]
 
 

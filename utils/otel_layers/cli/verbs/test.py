@@ -28,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, args: argparse.Namespace) -> None:
     """Run each part; all of them run, then any failure is an error that names the parts."""
     left_out = [mark for mark in MARKS if not (args.all or getattr(args, mark))]
-    env = toolchain.go_environment(project, PYTHONPATH=str(project.root / "utils"))
+    env = toolchain.go_environment(project, PYTHONPATH=str(project.root / "utils"), PYTHONDONTWRITEBYTECODE="1")
+    env.pop("PYTHONPYCACHEPREFIX", None)  # tests that compile look beside the source
     failed = []
     parts = _parts(project, args, left_out)
     if not parts:
