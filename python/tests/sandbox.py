@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import ssl
 import subprocess
 import threading
 import time
@@ -94,10 +95,18 @@ class _Quiet(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that goes away, which tests make happen, is no news."""
+
+
 @contextmanager
-def _serving(handler: type[_Quiet]) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+def _serving(handler: type[_Quiet], port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    server = _Server(("127.0.0.1", port), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -109,8 +118,8 @@ def _serving(handler: type[_Quiet]) -> Iterator[int]:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """An OTLP receiver."""
+def receiving(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """An OTLP receiver, at any free port unless one is asked for."""
     state = Receiver()
 
     class Handler(_Quiet):
@@ -128,8 +137,7 @@ def receiving() -> Iterator[Receiver]:
             state.requests.append((dict(self.headers), body))
             self.reply(status)
 
-    with _serving(Handler) as port:
-        state.port = port
+    with _serving(Handler, port, tls) as state.port:
         yield state
 
 

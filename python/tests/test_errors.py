@@ -98,6 +98,25 @@ def test_handlers_that_cannot_work_fail_as_without_the_layer(start, receiver, py
     assert ours == bare
 
 
+@pytest.mark.parametrize("signature", ["event", "", "a, b, c", "a, b, *, c"])
+def test_a_handler_that_does_not_take_two_arguments(start, receiver, python, signature):
+    source = f"def handler({signature}): pass"
+    bare = start(python, source, layer=None).invoke({}).error
+    function = start(python, source)
+    ours = function.invoke({}).error
+    assert ours is not None
+    assert ours["errorType"] == "TypeError"
+    assert _clean(ours) == _clean(bare)  # also the stack trace, to the line
+    (line,) = function.said()
+    assert "(event, context)" in line
+
+
+@pytest.mark.parametrize("signature", ["a, b, c=1", "*a", "a, b, *, c=1", "a, b=1, /", "a, *b, **c"])
+def test_signatures_that_take_two_arguments(start, receiver, python, signature):
+    assert start(python, f"def handler({signature}):\n    return 1").invoke({}).json == 1
+    assert len(receiver.spans()) == 1
+
+
 @pytest.mark.parametrize(
     "event", [None, "text", 5, 2.5, True, [], [None], {}, {"Records": None}, {"Records": [None]}, {"Records": [{"eventSource": "aws:sqs"}]}]
 )

@@ -33,7 +33,13 @@ def test_sqs_messages_carry_context(start, receiver, version):
     invocation = next(s for s in spans if s.name == "demo")
     sends = [s for s in spans if s.name.startswith("SQS")]
     assert [s.parent_span_id for s in sends] == [invocation.span_id] * 2
-    assert {s.kind for s in sends} == {3}
+    assert {s.kind for s in sends} == {4}
+    for span in sends:
+        found = attributes(span)
+        assert found["messaging.system"] == "aws_sqs"  # as the consumer says
+        assert (found["messaging.operation.type"], found["messaging.operation.name"]) == ("send", "send")
+        assert found["messaging.destination.name"] == "jobs"
+        assert found["aws.sqs.queue.url"].endswith("/1/jobs")
     for message, span in zip((one, *batch["Entries"]), sends, strict=True):
         text = message["MessageAttributes"]["traceparent"]["StringValue"]
         assert text == f"00-{span.trace_id.hex()}-{span.span_id.hex()}-03"  # sampled, and a random id
@@ -41,6 +47,15 @@ def test_sqs_messages_carry_context(start, receiver, version):
     headers = aws.requests[0][0]
     assert sends[0].span_id.hex() in headers["X-Amzn-Trace-Id"]  # becomes AWSTraceHeader
     assert len(spans) == 3  # nothing of urllib3 beneath
+
+
+def test_other_sqs_calls_are_clients(start, receiver, python):
+    source = SQS.replace("client.send_message(", "client.receive_message(").replace(', MessageBody="b", MessageAttributes=own', "")
+    with receiving() as aws:
+        start(python, source.format(port=aws.port)).invoke({})
+    found = {s.name: (s.kind, attributes(s)) for s in receiver.spans()}
+    kind, received = found["SQS.ReceiveMessage"]
+    assert (kind, received["messaging.system"], received["messaging.operation.type"]) == (3, "aws_sqs", "receive")
 
 
 def test_ten_attributes_are_left_alone(start, receiver, python):
@@ -86,7 +101,11 @@ def test_a_library_that_was_imported_before_us(start, receiver, python):
     source = "import sqlite3\ndef handler(e, c):\n    return sqlite3.connect(':memory:').cursor().execute('select 1').fetchone()[0]"
     function = start(python, source)
     assert function.invoke({}).json == 1
-    assert sorted(s.kind for s in receiver.spans()) == [2, 3]
+    spans = {s.kind: s for s in receiver.spans()}
+    assert sorted(spans) == [2, 3]
+    found = attributes(spans[3])
+    assert (found["db.system.name"], found["db.query.text"]) == ("sqlite", "select 1")
+    assert "db.system" not in found
 
 
 def test_the_functions_own_spans_join(start, receiver, version):

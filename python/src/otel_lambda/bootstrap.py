@@ -58,6 +58,12 @@ def _wrap(user, telemetry):
     """The callable that the runtime client calls; `user` itself when there is no telemetry."""
     if telemetry is None or not callable(user):  # the latter fails when called, as it does without us
         return user
+    if not _takes_two(user):
+        # The call fails in the caller's frame, which would be ours.
+        from .say import say
+
+        say("the handler does not take (event, context): it runs, and fails, without telemetry")
+        return user
 
     def handler(event, context):
         invocation = None
@@ -74,6 +80,16 @@ def _wrap(user, telemetry):
         return result
 
     return handler
+
+
+def _takes_two(user):
+    """Whether a plain function can be called with two arguments; of other callables it is not asked."""
+    code = getattr(user, "__code__", None)
+    if type(user).__name__ != "function" or code is None:
+        return True
+    required = code.co_argcount - len(user.__defaults__ or ())
+    enough = code.co_argcount >= 2 or code.co_flags & 0x04  # it takes *args
+    return bool(required <= 2 and enough and code.co_kwonlyargcount <= len(user.__kwdefaults__ or ()))
 
 
 def _finish(telemetry, invocation, result, error):

@@ -10,6 +10,7 @@ from .say import cause, say
 from .transport import Failed, Refused
 
 LONGEST = 2.0  # seconds that one flush may take
+END = "X-Otel-Lambda-Invocation-End"  # its value is the request id
 SPARE = 0.5  # seconds before the function's deadline that are never used
 
 
@@ -40,8 +41,12 @@ class Exporter(SpanProcessor):
         self.flush(min(self._timeout, LONGEST, timeout_millis / 1000))
         return not self._spans
 
-    def flush(self, seconds):
-        """Send what is kept, within `seconds`; nothing is tried, and nothing lost, when there is no time."""
+    def flush(self, seconds, ends=""):
+        """
+        Send what is kept, within `seconds`; nothing is tried, and nothing lost, when there is no time.
+
+        The last POST tells the collector beside us that the invocation with the request id `ends` has no more to send.
+        """
         if seconds <= 0 or not self._spans or not self._sending.acquire(blocking=False):
             return
         try:
@@ -52,16 +57,19 @@ class Exporter(SpanProcessor):
                 left = end - monotonic()
                 if left <= 0:
                     return
-                self._send(left)
+                if self._send(left, ends):
+                    return  # what other threads ended meanwhile is the next invocation's
         finally:
             self._sending.release()
 
-    def _send(self, seconds):
+    def _send(self, seconds, ends):
+        """Send one batch; whether it was the one that ends the invocation."""
         batch = []
         while self._spans and len(batch) < self._batch:
             batch.append(self._spans.popleft())
+        last = bool(ends) and not self._spans
         try:
-            self._transport.post(otlp.request(batch, self._resource), seconds)
+            self._transport.post(otlp.request(batch, self._resource), seconds, {END: ends} if last else None)
             self.sent += len(batch)
         except Refused as exc:
             self._lost(len(batch), str(exc))
@@ -69,7 +77,10 @@ class Exporter(SpanProcessor):
             count = len(batch) + len(self._spans)  # the others would meet the same: one bounded wait is enough
             self._spans.clear()
             self._lost(count, str(exc) if isinstance(exc, Failed) else cause(exc))
+        return last
 
     def _lost(self, count, why):
         self.dropped += count
-        say(f"{count} spans were not delivered to {self._transport.url}: {why} ({self.dropped} dropped so far)", topic="export")
+        from .redact import clean
+
+        say(f"{count} spans were not delivered to {clean(self._transport.url)}: {why} ({self.dropped} dropped so far)", topic="export")

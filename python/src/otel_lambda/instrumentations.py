@@ -53,9 +53,10 @@ def attach(name, module, attribute):
 
         options = {}
         if attribute in ("BotocoreInstrumentor", "AiobotocoreInstrumentor"):
-            from .sending import request_hook
+            from . import sending
 
-            options["request_hook"] = request_hook
+            options["request_hook"] = sending.request_hook
+            sending.install()
         # The check of versions would read every installed package's metadata (54 ms).
         with quick.imports():
             instrumentor = getattr(import_module(module), attribute)

@@ -11,7 +11,7 @@ from . import messages, propagation, triggers
 class Invocation:
     """What is open while the user's handler runs."""
 
-    __slots__ = ("child", "deadline", "http", "span", "token")
+    __slots__ = ("child", "deadline", "http", "request", "span", "token")
 
 
 def begin(telemetry, event, context, coldstart):
@@ -26,7 +26,9 @@ def begin(telemetry, event, context, coldstart):
     invocation.http, invocation.child = trigger.http, None
     invocation.deadline = getattr(context, "get_remaining_time_in_millis", None)
     attributes = {"faas.coldstart": coldstart, "faas.trigger": trigger.trigger}
-    attributes.update(_identity(context))
+    identity = _identity(context)
+    attributes.update(identity)
+    invocation.request = identity.get("faas.invocation_id", "")
     attributes.update(trigger.attributes)
     name = trigger.name or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "function"
     links = _links(parent, carrier)

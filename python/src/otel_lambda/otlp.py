@@ -47,7 +47,7 @@ def _span(span) -> bytes:
         body += _number(5, getattr(link.attributes, "dropped", 0)) + b"\x35" + pack("<I", _flags(linked.trace_flags, linked.is_remote))
         out.append(_message(13, body))
     out.append(_number(14, span.dropped_links))
-    status = _text(2, span.status.description or "") + _number(3, span.status.status_code.value)
+    status = _text(2, _clean(span.status.description or "")) + _number(3, span.status.status_code.value)
     if status:
         out.append(_message(15, status))
     flags = _flags(context.trace_flags, parent is not None and parent.is_remote)
@@ -62,13 +62,15 @@ def _flags(trace_flags, remote) -> int:
 def _attributes(field, attributes) -> bytes:
     if not attributes:
         return b""
-    return b"".join(_message(field, _text(1, key) + _message(2, _any(value))) for key, value in attributes.items())
+    return b"".join(
+        _message(field, _text(1, key) + _message(2, _any(_query(value) if key == "url.query" else value))) for key, value in attributes.items()
+    )
 
 
 def _any(value) -> bytes:
     """An AnyValue. A member of a oneof is written also when it is empty, so that '' and 0 stay what they are."""
     if isinstance(value, str):
-        data = value.encode("utf-8", "replace")
+        data = _clean(value).encode("utf-8", "replace")
         return b"\x0a" + _varint(len(data)) + data
     if isinstance(value, bool):
         return b"\x10\x01" if value else b"\x10\x00"
@@ -85,6 +87,23 @@ def _any(value) -> bytes:
     if hasattr(value, "items"):
         return _message(6, _attributes(1, value))
     return b"" if value is None else _any(str(value))
+
+
+def _clean(text) -> str:
+    """`text` without the credentials that URLs carry: here, so that it holds for every instrumentation and the user's own spans."""
+    if "?" not in text and "@" not in text:
+        return text
+    from .redact import clean
+
+    return clean(text)
+
+
+def _query(value):
+    if not isinstance(value, str):
+        return value
+    from .redact import query
+
+    return query(value)
 
 
 def _message(field, body) -> bytes:

@@ -1,10 +1,67 @@
-"""Puts trace context into what AWS calls send, where the contrib instrumentation does not: the attributes of SQS messages."""
+"""
+What the contrib instrumentation of botocore lacks for SQS.
+
+Trace context in the attributes of messages, the names of the present conventions, and the kind PRODUCER.
+"""
 
 from opentelemetry import propagate
 
 from .say import cause, say
 
 _MOST = 10  # message attributes that SQS takes
+
+
+_Sqs = None  # made at the first call of SQS, because contrib imports its part only then
+
+# operation -> its type
+_OPERATIONS = {
+    "SendMessage": "send",
+    "SendMessageBatch": "send",
+    "ReceiveMessage": "receive",
+    "DeleteMessage": "settle",
+    "DeleteMessageBatch": "settle",
+}
+
+
+def install():
+    """Have contrib's own table of extensions load ours for SQS, which builds on its; a contrib package without that table stays as it is."""
+    from opentelemetry.instrumentation.botocore import extensions
+
+    for table in ("_BOTOCORE_EXTENSIONS", "_AIOBOTOCORE_EXTENSIONS"):
+        known = getattr(extensions, table, None)
+        if isinstance(known, dict) and "sqs" in known:
+            known["sqs"] = _extension
+
+
+def _extension():
+    global _Sqs
+    if _Sqs is None:
+        from opentelemetry.instrumentation.botocore.extensions.sqs import _SqsExtension
+        from opentelemetry.trace import SpanKind
+
+        class Sqs(_SqsExtension):
+            def __init__(self, call):
+                super().__init__(call)
+                if _OPERATIONS.get(call.operation) == "send":
+                    call.span_kind = SpanKind.PRODUCER
+
+            def extract_attributes(self, attributes):
+                super().extract_attributes(attributes)
+                _describe(attributes, self._call_context.operation, self._call_context.params.get("QueueUrl"))
+
+        _Sqs = Sqs
+    return _Sqs
+
+
+def _describe(attributes, operation, url):
+    attributes["messaging.system"] = "aws_sqs"  # as the consumer's span says
+    kind = _OPERATIONS.get(operation)
+    if kind is not None:
+        attributes["messaging.operation.type"] = kind
+        attributes["messaging.operation.name"] = kind if kind != "settle" else "delete"
+    if isinstance(url, str) and url:
+        attributes["aws.sqs.queue.url"] = url
+        attributes["messaging.destination.name"] = url.rpartition("/")[2]
 
 
 def request_hook(_span, service, operation, parameters):

@@ -13,6 +13,7 @@ class Settings:
     """What was configured."""
 
     __slots__ = (
+        "collector",
         "compression",
         "default_propagators",
         "disabled_instrumentations",
@@ -45,6 +46,7 @@ def read(root: str) -> Settings:
             say(f"OTEL_TRACES_EXPORTER names {other!r}, which this layer does not have: otlp or none")
             s.export = True
     s.endpoint, own = endpoint(root)
+    s.collector = attached(root) and is_collector(s.endpoint)
     s.headers = pairs(_signal("HEADERS")) if own else {}
     s.compression = _signal("COMPRESSION").strip().lower() == "gzip" and own
     s.timeout = _timeout()
@@ -63,17 +65,22 @@ def endpoint(root: str) -> "tuple[str, bool]":
     env = os.environ
     traces, general = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip(), env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
     configured = env.get("OPENTELEMETRY_COLLECTOR_CONFIG_URI") or env.get("OPENTELEMETRY_COLLECTOR_CONFIG_FILE")
-    attached = os.path.isfile(os.path.join(root, "extensions", "collector"))
+    beside = attached(root)
     named = traces or general
-    if attached and named and not is_collector(named) and not configured:
+    if beside and named and not is_collector(named) and not configured:
         return COLLECTOR + "/v1/traces", False
-    if attached and is_collector(named) and _port(named) == 4317:
+    if beside and is_collector(named) and _port(named) == 4317:
         return COLLECTOR + "/v1/traces", True  # the collector's gRPC port; we speak HTTP
     for candidate in (traces, general):
         if candidate and not candidate.startswith(("http://", "https://")):
             say(f"the OTLP endpoint {candidate!r} does not begin with http:// or https://: {COLLECTOR} is used")
             return COLLECTOR + "/v1/traces", True
     return traces or (general or COLLECTOR).rstrip("/") + "/v1/traces", True
+
+
+def attached(root: str) -> bool:
+    """Whether the collector extension is beside us."""
+    return os.path.isfile(os.path.join(root, "extensions", "collector"))
 
 
 def is_collector(url: str) -> bool:

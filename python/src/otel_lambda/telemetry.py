@@ -31,7 +31,9 @@ class Telemetry:
             if self.exporter is not None:
                 left = invocation.remaining(opened) if opened is not None else None
                 seconds = min(self.settings.timeout, export.LONGEST)
-                self.exporter.flush(seconds if left is None else min(seconds, left - export.SPARE))
+                request = opened.request if opened is not None and self.settings.collector else ""
+                ends = request if request.isascii() and request.isprintable() else ""  # it becomes a header
+                self.exporter.flush(seconds if left is None else min(seconds, left - export.SPARE), ends)
 
 
 def start(root):

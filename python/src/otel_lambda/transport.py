@@ -40,8 +40,8 @@ class Transport:
         self._connection = None
         self._owner = 0
 
-    def post(self, body, seconds):
-        """Deliver `body` within `seconds`, or raise Failed."""
+    def post(self, body, seconds, extra=None):
+        """Deliver `body` within `seconds`, or raise Failed; `extra` are headers of this request only."""
         if self._compress:
             import gzip
 
@@ -50,7 +50,8 @@ class Transport:
         if self._owner != os.getpid():
             self._connection, self._owner = None, os.getpid()  # after a fork the parent's connection is not ours
         try:
-            status = self._post_tls(body, deadline) if self._secure else self._post_plain(body, deadline)
+            headers = {**self._headers, **extra} if extra else self._headers
+            status = self._post_tls(body, headers, deadline) if self._secure else self._post_plain(body, headers, deadline)
         except OSError as exc:
             self.close()
             raise Failed(_reason(exc, seconds)) from exc
@@ -63,10 +64,10 @@ class Transport:
         if connection is not None:
             connection.close()
 
-    def _post_plain(self, body, deadline):
+    def _post_plain(self, body, headers, deadline):
         lines = [f"POST {self._path} HTTP/1.1", f"Host: {self._authority}", "Content-Type: application/x-protobuf", f"Content-Length: {len(body)}"]
         lines += ["Content-Encoding: gzip"] if self._compress else []
-        lines += [f"{key}: {value}" for key, value in self._headers.items()]
+        lines += [f"{key}: {value}" for key, value in headers.items()]
         data = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace") + body
         if self._connection is not None and _ended(self._connection):
             self.close()
@@ -135,11 +136,11 @@ class Transport:
         if len(rest) != length:
             self.close()
 
-    def _post_tls(self, body, deadline):
+    def _post_tls(self, body, headers, deadline):
         import http.client
         import ssl
 
-        headers = {"Content-Type": "application/x-protobuf", **self._headers}
+        headers = {"Content-Type": "application/x-protobuf", **headers}
         if self._compress:
             headers["Content-Encoding"] = "gzip"
         if self._connection is not None and _tls_ended(self._connection):
@@ -150,6 +151,8 @@ class Transport:
                 connection = self._connection
                 if connection is None:
                     trust = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE") or os.environ.get("OTEL_EXPORTER_OTLP_CERTIFICATE") or None
+                    if trust and not os.path.isfile(trust):
+                        raise Failed(f"OTEL_EXPORTER_OTLP_CERTIFICATE names {trust}, which is no file")
                     context = ssl.create_default_context(cafile=trust)
                     connection = self._connection = http.client.HTTPSConnection(self._host, self._port, timeout=_left(deadline), context=context)
                 elif connection.sock is not None:
