@@ -6,16 +6,17 @@ publish every layer to every region, and print the trace, the costs and the ARN 
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ... import console
-from ...aws import sample
+from ...aws import deployment, remote, sample, standing
 from ...build import Built
-from ...errors import FunctionFailed
+from ...errors import FunctionFailed, UsageError
 from ...function import Function
 from ...local import otlp, waterfall
 from ...project import Project
@@ -23,7 +24,7 @@ from ...release import notes
 from ...release import receipt as receipts
 from .. import deployed, emit, json_option, publishing
 from ..session import session
-from . import build, invoke
+from . import build, deploy, invoke
 
 _FROZEN_S = 2.0
 
@@ -31,19 +32,27 @@ _FROZEN_S = 2.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of naming no verb."""
     parser.add_argument("--runtime", default="", help="the sample's runtime (default: the newest that this machine can run)")
+    parser.add_argument("--to", choices=("local", "aws"), default="local", help="in a folder: the embedded AWS (default), or the real one")
+    parser.add_argument("-r", "--region", default="", help="with --to aws: the region (default: the partition's home region)")
+    parser.add_argument("-s", "--stack", default="", help="the stack's name (default: the sample's folder)")
+    parser.add_argument("--endpoint", default="", help="with --to aws: where telemetry goes in the end, OTLP over HTTP")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report of the invocations as one HTML file")
     json_option(parser)
 
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Do it, and print what came out."""
-    folder = sample.folder(project)
+    folder, whole = sample.folder(project), project.folder in ("", "all")
+    if args.to == "aws" and whole:
+        raise UsageError("the whole job runs without AWS", remedy=f"./run.sh {folder} --to aws, and ./run.sh publish --to aws")
     console.step("building the layers")
-    chosen = tuple(sample.layers(project, folder).values()) if project.folder not in ("", "all") else project.layers()
-    built = build.build_all(project, chosen)
-    with deployed.stack(project, runtime=args.runtime) as place:
+    built = build.build_all(project, project.layers() if whole else tuple(sample.layers(project, folder).values()))
+    if args.to == "aws":
+        _in_aws(project, args)
+        return
+    with deployed.stack(project, args.stack, runtime=args.runtime) as place:
         result = _invoke(project, place)
-        if project.folder not in ("", "all"):
+        if not whole:
             invoke.conclude(argparse.Namespace(html=args.html, json=args.json), result)
             _same_number(result)
             return
@@ -62,6 +71,22 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if bad:
         raise FunctionFailed(f"{bad[0]['function']} did not succeed", why=str(bad[0]["error"]))
     _same_number(result)
+
+
+def _in_aws(project: Project, args: argparse.Namespace) -> None:
+    """Deploy the sample to the user's account and invoke it there: cold, then warm. Telemetry goes to the user's backend."""
+    order = deploy.order(project, argparse.Namespace(**{**vars(args), "template": None, "layer_name": "", "arch": platform.machine()}))
+    [(_, event), *_] = deployed.default_events(project)
+    with standing.connect(project, "aws") as access:
+        done = deployment.deploy(project, access, order)
+        name = next(r.id for r in done.resources if r.kind == "AWS::Lambda::Function")
+        console.step(f"invoking {name} in {done.region}, twice")
+        answers = [remote.invoke(access, name, done.region, event) for _ in range(2)]
+    rows = [(a.status, a.init_ms or "-", a.duration_ms, a.billed_ms, a.max_memory_mb, a.response.decode(errors="replace")[:60]) for a in answers]
+    result = [{**asdict(a), "response": a.response.decode(errors="replace")} for a in answers]
+    emit(args, {"invocations": result}, console.table(("status", "init ms", "duration ms", "billed ms", "max MB", "response"), rows))
+    if bad := [a for a in answers if a.status != "success"]:
+        raise FunctionFailed(f"{name} did not succeed", why=bad[0].log, remedy=f"./run.sh {project.folder} delete --to aws removes the stack")
 
 
 def _invoke(project: Project, place: deployed.Place) -> dict[str, Any]:
