@@ -82,7 +82,10 @@ def _in_aws(project: Project, args: argparse.Namespace) -> None:
         name = next(r.id for r in done.resources if r.kind == "AWS::Lambda::Function")
         console.step(f"invoking {name} in {done.region}, twice")
         answers = [remote.invoke(access, name, done.region, event) for _ in range(2)]
-    rows = [(a.status, a.init_ms or "-", a.duration_ms, a.billed_ms, a.max_memory_mb, a.response.decode(errors="replace")[:60]) for a in answers]
+    rows = [
+        (a.status, a.init_ms or "-", a.duration_ms or "-", a.billed_ms or "-", a.max_memory_mb or "-", a.response.decode(errors="replace")[:60])
+        for a in answers
+    ]
     result = [{**asdict(a), "response": a.response.decode(errors="replace")} for a in answers]
     emit(args, {"invocations": result}, console.table(("status", "init ms", "duration ms", "billed ms", "max MB", "response"), rows))
     if bad := [a for a in answers if a.status != "success"]:
