@@ -27,6 +27,7 @@ def environment(project: Project, **extra: str) -> dict[str, str]:
     tmp.mkdir(parents=True, exist_ok=True)
     return {
         **os.environ,
+        "UV_SYSTEM_CERTS": "1",  # the machine's certificates, as pip and git use them, not only uv's own
         "UV_CACHE_DIR": str(cache / "uv"),
         "PIP_CACHE_DIR": str(cache / "pip"),
         "GOPATH": str(cache / "go"),
