@@ -7,6 +7,7 @@ class LayersError(Exception):
     """Base of all errors that are reported in words, without a traceback."""
 
     exit_code = 1
+    status = 0  # of the program that failed, where one did
 
     def __init__(self, what: str, *, why: str = "", remedy: str = "") -> None:
         """`what` happened, `why` (a cause or a tool's own words), and the `remedy`: what to do next."""

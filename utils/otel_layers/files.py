@@ -29,12 +29,25 @@ def write_atomically(path: Path, body: str | bytes) -> None:
         raise UsageError(f"cannot write {path}", why=str(exc)) from exc
 
 
+def scratch(project: Project) -> Path:
+    """This command's own folder for temporary files, its children's too; `sweep` removes it at the command's end."""
+    path = project.cache / "tmp" / f"command-{os.getpid()}"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def sweep(project: Project) -> None:
+    """Remove this command's temporary files, and those of commands that were killed."""
+    for path in (project.cache / "tmp").glob("command-*"):
+        pid = path.name.removeprefix("command-")
+        if pid == str(os.getpid()) or not Path("/proc", pid).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 @contextmanager
 def temporary(project: Project, prefix: str) -> Iterator[Path]:
-    """A temporary folder inside the project's .cache/tmp, removed at the end whatever happened."""
-    home = project.cache / "tmp"
-    home.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=home))
+    """A temporary folder of this command, removed at the end whatever happened."""
+    path = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=scratch(project)))
     try:
         yield path
     finally:

@@ -57,7 +57,9 @@ def run(
         raise
     if child.returncode:
         tail = "\n".join((err or out or "").strip().splitlines()[-20:])
-        raise error(f"{argv[0]} ended with {child.returncode}", why=tail, remedy=remedy)
+        failure = error(f"{argv[0]} ended with {child.returncode}", why=tail, remedy=remedy)
+        failure.status = child.returncode
+        raise failure
     return out or ""
 
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import console, process
+from . import console, files, process
 from .errors import ToolMissing
 from .project import Project
 
@@ -22,9 +22,7 @@ _RETRY = "run the command again; a package registry must be reachable"
 
 def environment(project: Project, **extra: str) -> dict[str, str]:
     """This process's environment with every cache of the tools we call kept inside the project's .cache."""
-    cache = project.cache
-    tmp = cache / "tmp"
-    tmp.mkdir(parents=True, exist_ok=True)
+    cache, tmp = project.cache, files.scratch(project)
     return {
         **os.environ,
         "UV_SYSTEM_CERTS": "1",  # the machine's certificates, as pip and git use them, not only uv's own

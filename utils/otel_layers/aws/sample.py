@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .. import toolchain
+from .. import archive, toolchain
 from ..catalog import Architecture, Layer
 from ..errors import UsageError
 from ..project import Project
@@ -32,6 +32,8 @@ def zips(project: Project, sample: str, arch: Architecture) -> dict[str, Path]:
     missing = [path.name for path in found.values() if not path.is_file()]
     if missing:
         raise UsageError(f"not built yet: {', '.join(missing)}", remedy=f"./run.sh build --arch {arch.name}")
+    for path in found.values():
+        archive.measure(path)  # UsageError when it is no sound zip
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from .. import console, toolchain
+from .. import console, files, toolchain
 from ..errors import LayersError, UsageError
 from ..files import write_atomically
 from ..project import Project, folders, open_project
@@ -50,7 +50,7 @@ def overview() -> str:
         "short flags: -b build  -d deploy  -l print the layer's newest ARN",
     ]
     lines += ["             with -d: -r REGION  -t TEMPLATE  -s STACK  -n LAYER NAME", ""]
-    lines += ["exit codes: 0 done, 2 usage or catalogue, 3 nothing to do, 4 a tool is missing, 5 a build failed,"]
+    lines += ["exit codes: 0 done, 1 anything else, 2 usage or catalogue, 3 nothing to do, 4 a tool is missing, 5 a build failed,"]
     lines += ["            6 a layer breaks its contract, 7 some regions failed, 8 the function was not as expected"]
     return "\n".join(lines)
 
@@ -77,6 +77,8 @@ def split(arguments: Sequence[str], known: Sequence[str]) -> tuple[str, str, lis
     if not verb and rest and not rest[0].startswith("-"):
         import difflib
 
+        if rest[0].strip("/").removeprefix("./") in known:
+            raise UsageError(f"two folders: {folder} and {rest[0]}", remedy="a folder's run.sh is for that folder; the one at the root takes any")
         near = difflib.get_close_matches(rest[0], [*VERBS, *known], n=2)
         raise UsageError(f"{rest[0]!r} is neither a verb nor a folder", remedy=f"did you mean {' or '.join(near)}?" if near else "./run.sh --help")
     return folder, verb, rest
@@ -142,13 +144,21 @@ def main(arguments: Sequence[str]) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     root = open_project()
-    folder, verb, rest = split(arguments, folders(root.root, root.catalogue))
+    known = folders(root.root, root.catalogue)
+    folder, verb, rest = ("", "", ["--help"]) if list(arguments) == ["help"] else split(arguments, known)
     if not verb and any(flag in ("-h", "--help") for flag in rest):
         print(overview())
         return 0
     project = open_project(folder)
     name = verb or "everything"
-    toolchain.use(project, *{**VERBS, **SILENT}[name].extras)
+    try:
+        toolchain.use(project, *{**VERBS, **SILENT}[name].extras)
+        return _run(project, name, verb, rest)
+    finally:
+        files.sweep(project)
+
+
+def _run(project: Project, name: str, verb: str, rest: list[str]) -> int:
     module = cast("Module", importlib.import_module(f"{__name__}.verbs.{name.replace('-', '_')}"))
     parser = argparse.ArgumentParser(prog=f"./run.sh {verb or '[FOLDER]'}", description=module.__doc__, allow_abbrev=False)
     common(parser)

@@ -40,9 +40,9 @@ class Place:
 
 
 @contextmanager
-def stack(project: Project, name: str = "", *, runtime: str = "") -> Iterator[Place]:
+def stack(project: Project, name: str = "", *, region: str = "", runtime: str = "") -> Iterator[Place]:
     """The sample's stack in an embedded AWS: as it is in a running one that has it, else deployed now."""
-    options = {"to": "local", "template": None, "layer_name": "", "arch": platform.machine(), "endpoint": "", "region": "", "runtime": runtime}
+    options = {"to": "local", "template": None, "layer_name": "", "arch": platform.machine(), "endpoint": "", "region": region, "runtime": runtime}
     args = argparse.Namespace(**options, stack=name)
     folder = sample.folder(project)
     standing_one = standing.running(project) is not None
@@ -50,6 +50,11 @@ def stack(project: Project, name: str = "", *, runtime: str = "") -> Iterator[Pl
         found = None
         if standing_one and not runtime:
             found = _existing(access, sample.stack_name(name or Path(folder).name), deploy.region(project, args))
+        if found is None and name and standing_one:
+            where = deploy.region(project, args)
+            raise UsageError(
+                f"the running embedded AWS has no stack {name} in {where}", remedy=f"./run.sh {folder} deploy -s {name} -r {where}, or another -r"
+            )
         if found is None:
             _build_missing(project, folder)
             found = deployment.deploy(project, access, deploy.order(project, args))

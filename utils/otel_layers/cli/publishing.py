@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import console
+from ..aws import standing
 from ..aws.client import Access, in_words
 from ..build import revision
 from ..catalog import Layer
@@ -153,7 +154,8 @@ def publish(
     try:
         results = execute(plan, bodies, calls.lambda_, report, region_timeout)
     except (KeyboardInterrupt, SystemExit):
-        console.warn(f"interrupted; this finishes it: {resume}")
+        if plan.to == "aws" or standing.running(project) is not None:
+            console.warn(f"interrupted; this finishes it: {resume}")
         raise
     return Published(results, receipt, path, resume)
 

@@ -59,7 +59,7 @@ class Session:
 
     def _environment(self, name: str) -> local.ExecutionEnvironment:
         if name not in self._environments:
-            log = (lambda source, text: console.detail(f"{name} {source}: {text}")) if self._log else None
+            log = (lambda source, text: _show(name, source, text)) if self._log else None
             context = local.environment(self._project, self.functions[name], self._endpoints, log=log)
             self._environments[name] = self._stack.enter_context(context)
         return self._environments[name]
@@ -92,6 +92,14 @@ def session(
             }
 
         yield ours, finish
+
+
+def _show(name: str, source: str, text: str) -> None:
+    """A log line; the runtime client separates the lines of a traceback by carriage returns."""
+    first, *more = text.replace("\xa0", " ").split("\r")
+    console.detail(f"{name}: {first}" if source == "function" else f"{name} {source}: {first}")
+    for line in more:
+        console.detail(f"    {line}")
 
 
 def record(done: local.Invocation) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def _chart(story: Story, owners: Mapping[tuple[str, str], int], invocations: Seq
 
 
 def _invocation(invocation: Mapping[str, Any], number: int, depth: int) -> list[Line]:
-    cold = "cold start" if invocation.get("initMs") is not None else "warm"
+    initialised = any(p.kind == "init" for p in phases(invocation))
+    cold = "cold start" if invocation.get("initMs") is not None else "initialised again" if initialised else "warm"
     status = str(invocation.get("status", ""))
     note = f"invocation {number + 1}, {cold}, {invocation.get('requestId', '')}"
     head = Line("invocation", depth, str(invocation.get("function", "")), note, "" if status == "success" else status, invocation=invocation)

@@ -113,6 +113,9 @@ def make(
         items.append(_item(catalogue, artefact))
     if not items:
         raise UsageError("no layer to publish")
+    if len({item.source_revision for item in items}) > 1:
+        which = ", ".join(f"{item.zip} of {item.source_revision[:12]}" for item in items)
+        warnings.append(f"the zips are of different sources: {which}; `./run.sh build --arch all` makes them anew")
     targets = tuple(Target(r.name, r.required or named, r.opt_in) for r in regions)
     return Plan(to, regions[0].partition, public, tuple(items), targets, tuple(warnings))
 

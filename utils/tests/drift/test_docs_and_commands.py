@@ -66,3 +66,15 @@ def test_every_verb_stands_in_the_how_to_or_the_readme() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_shows_every_layer_of_the_catalogue() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert rows == list(project.open_project().catalogue.layers)
+
+
+def test_the_readme_has_a_transcript_of_what_is_printed() -> None:
+    text = (ROOT / "README.md").read_text()
+    shown = text[text.index("<!-- transcript -->") : text.index("<!-- end of transcript -->")]
+    for part in ("Trace ", "linked from SQS.SendMessage", "sent by the functions", "layer version ARN", "cold, without layers"):
+        assert part in shown

@@ -127,14 +127,19 @@ def test_a_function_that_fails_gives_lambdas_result_and_exit_8(tmp_path: Path, z
     ("words", "said"),
     [
         (["--code", "NOWHERE", "--handler", "a.b"], "is not there"),
-        (["--handler", "a.b"], "nothing to invoke"),
+        (["--handler", "a.b"], "--handler is for your own function"),
         (["--code", "."], "--code needs --handler"),
         (["--code", ".", "--handler", "a.b", "--runtime", "python9.9"], "unknown runtime"),
         (["--code", ".", "--handler", "a.b", "--layer", "broken.zip"], "broken.zip"),
         (["--code", ".", "--handler", "a.b", "--event", "broken.zip"], "is not JSON"),
         (["--code", ".", "--handler", "a.b", "--fault", "plague"], "unknown fault"),
         (["--code", ".", "--handler", "a.b", "--env", "novalue"], "NAME=VALUE"),
-        (["--code", ".", "--handler", "a.b", "--memory", "0"], "--memory"),
+        (["--code", ".", "--handler", "a.b", "--memory", "64"], "--memory"),
+        (["--code", ".", "--handler", "a.b", "--timeout", "0"], "--timeout"),
+        (["--code", ".", "--handler", "a.b", "--timeout", "x"], "not a number from 1 to 900"),
+        (["--code", ".", "--handler", "a.b", "--json", "nowhere/out.json"], "cannot be written"),
+        (["--code", ".", "--handler", "a.b", "--html", "."], "is a folder"),
+        (["--code", "broken.zip", "--handler", "a.b"], "no zip"),
     ],
 )
 def test_bad_input_is_words_and_exit_2(tmp_path: Path, words: list[str], said: str) -> None:

@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
-from otel_layers import cli
+from otel_layers import archive, cli
 from otel_layers.cli import verbs
 from otel_layers.errors import UsageError
 
@@ -100,7 +102,24 @@ def test_a_region_and_a_runtime_are_one_line_each(tmp_path: Path) -> None:
     assert "python3.99" in next(la for la in listed["layers"] if la["language"] == "python")["runtimes"]
     assert "xx-new-1" in [r["name"] for r in listed["regions"]]
     matrix = json.loads(run("matrix", cwd=root, script=root / "run.sh").stdout)
-    assert {"layer", "folder", "arch", "language"} <= set(matrix["include"][0])
+    assert [e["layer"] for e in matrix["include"]] == [la["name"] for la in listed["layers"] for _ in la["architectures"]]
+    small_zips(root, [la for la in listed["layers"] if la["language"] == "python"])
+    plan = json.loads(run("python", "publish", "--dry-run", "--region", "all", "--json", cwd=root, script=root / "run.sh").stdout)
+    assert "xx-new-1" in json.dumps(plan["targets"])
+    assert "python3.99" in json.dumps(plan["items"])
+
+
+def small_zips(root: Path, layers: list[dict[str, Any]]) -> None:
+    """Small zips with their facts in dist/, as if they had been built: a plan reads no more."""
+    (root / "dist").mkdir()
+    for layer, arch in ((la, a) for la in layers for a in la["architectures"]):
+        place = root / "dist" / f"{layer['name']}-{arch}.zip"
+        with zipfile.ZipFile(place, "w") as made:
+            made.writestr("otel-handler", "#!/bin/sh\n")
+        size = archive.measure(place)
+        facts = {"layer": layer["name"], "version": "0.0.0-dev", "arch": arch, "runtimes": layer["runtimes"], "source_revision": "unknown"}
+        facts |= {"sha256": size.sha256, "code_sha256": size.code_sha256, "zipped_bytes": size.zipped_bytes, "unzipped_bytes": size.unzipped_bytes}
+        place.with_suffix(".json").write_text(json.dumps(facts))
 
 
 def copy_project(tmp_path: Path) -> Path:
@@ -114,6 +133,7 @@ def copy_project(tmp_path: Path) -> Path:
 ALONE = """
 import importlib, importlib.metadata, re, sys
 from pathlib import Path
+from typing import Any
 from otel_layers.cli import verbs
 name, root = sys.argv[1], Path(sys.argv[2])
 verb = {**verbs.VERBS, **verbs.SILENT}[name]

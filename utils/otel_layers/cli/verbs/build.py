@@ -6,9 +6,9 @@ import argparse
 import platform
 from dataclasses import asdict
 
-from ... import catalog, console
+from ... import catalog, console, process
 from ...build import Built, build
-from ...errors import NothingToDo, UsageError
+from ...errors import NothingToDo, ToolMissing, UsageError
 from ...project import Project
 from .. import emit, json_option
 
@@ -74,6 +74,9 @@ def table(built: list[Built]) -> str:
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Build, and print what came out."""
+    if args.docker:
+        remedy = "start a Docker engine, or build with --no-docker, which needs none"
+        process.run(["docker", "version"], capture=True, error=ToolMissing, remedy=remedy, echo=False)
     built = build_all(project, layers(project, args.layer), args.arch, version=args.version, docker=args.docker, force=args.force)
     result = [{**asdict(one.facts), "zip": str(one.zip.relative_to(project.root)), "fresh": one.fresh} for one in built]
     emit(args, result, table(built))

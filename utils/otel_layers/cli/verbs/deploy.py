@@ -12,7 +12,7 @@ from ...aws import deployment, sample, standing, template
 from ...catalog import architecture
 from ...errors import UsageError
 from ...project import Project
-from .. import emit, json_option
+from .. import emit, json_option, publishing
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def where(parser: argparse.ArgumentParser) -> None:
     """The options that `deploy` and `delete` share."""
     parser.add_argument("--to", choices=("local", "aws"), default="local", help="the embedded AWS (default), or the real one with your credentials")
-    parser.add_argument("-r", "--region", default="", help="the region (default: the partition's home region)")
+    parser.add_argument("-r", "--region", default="", help="the region (default: to AWS yours, else the home region)")
     parser.add_argument("-s", "--stack", default="", help="the stack's name (default: the sample's folder)")
 
 
@@ -61,8 +61,8 @@ def order(project: Project, args: argparse.Namespace) -> deployment.Order:
 
 
 def region(project: Project, args: argparse.Namespace) -> str:
-    """The region that is asked for, or the home region of the default partition."""
-    return (project.catalogue.region(args.region) if args.region else project.catalogue.home_region).name
+    """The region that is asked for, else for AWS the user's own (AWS_REGION), else the home region of the default partition."""
+    return project.catalogue.region(args.region or publishing.default_region(project, args.to)).name
 
 
 def run(project: Project, args: argparse.Namespace) -> None:

@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Do it, and print what came out."""
+    invoke.check_places(args)
     folder, whole = sample.folder(project), project.folder in ("", "all")
     if args.to == "aws" and whole:
         raise UsageError("the whole job runs without AWS", remedy=f"./run.sh {folder} --to aws, and ./run.sh publish --to aws")
@@ -66,7 +67,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
         write_html(result, args.html)
     emit(args, result, "")
     if args.json != "-":
-        _print(result, bare, build.table(built), notes.arn_table(receipt))
+        ended = "" if standing.running(project) else ", which ended with this command"
+        _print(result, bare, build.table(built), notes.arn_table(receipt), ended)
     bad = [i for i in [*result["invocations"], *bare["invocations"]] if i["status"] != "success"]
     if bad:
         raise FunctionFailed(f"{bad[0]['function']} did not succeed", why=str(bad[0]["error"]))
@@ -140,11 +142,12 @@ def _same_number(result: dict[str, Any]) -> None:
         raise FunctionFailed("not every span arrived once", why=invoke.accounts(result))
 
 
-def _print(result: dict[str, Any], bare: dict[str, Any], sizes: str, arns: str) -> None:
+def _print(result: dict[str, Any], bare: dict[str, Any], sizes: str, arns: str, ended: str) -> None:
     spans = otlp.spans(result["resourceSpans"])
     story = otlp.traces(spans)[0]
     ids = {str(s.attributes.get("faas.invocation_id")) for s in story.spans}
     shown = [i for i in result["invocations"] if i["requestId"] in ids]
+    print(f"{arns}\n\nThese ARNs are of the embedded AWS{ended}.\n\n{sizes}\n")
     waterfall.show(story.spans, shown, sys.stdout)
     print("\nCosts on this machine, one run (medians: ./run.sh bench)\n")
     name = result["invocations"][0]["function"]
@@ -152,7 +155,7 @@ def _print(result: dict[str, Any], bare: dict[str, Any], sizes: str, arns: str) 
     rows = [(what, *_cost(i)) for what, i in zip(("cold", "warm", f"after {_FROZEN_S:g} s frozen"), ours, strict=True)]
     rows += [(f"{what}, without layers", *_cost(i)) for what, i in zip(("cold", "warm"), bare["invocations"], strict=True)]
     print(console.table((name, "init ms", "duration ms", "of it after the response", "max MB"), rows))
-    print(f"\n{invoke.accounts(result)}\n\n{sizes}\n\n{arns}")
+    print(f"\n{invoke.accounts(result)}")
 
 
 def _cost(invocation: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
+import os
 import platform
 import sys
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ... import archive, catalog, console, toolchain
 from ...errors import FunctionFailed, ToolMissing, UsageError
@@ -27,23 +28,28 @@ from ...project import Project
 from .. import deployed, emit, json_option
 from ..session import Session, session
 
+T = TypeVar("T", int, float)
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `invoke`."""
     parser.add_argument("--event", action="append", type=Path, metavar="FILE", help="an event as JSON; several: several invocations")
-    parser.add_argument("--repeat", type=_count, default=1, metavar="N", help="go through the events N times (default: 1)")
-    parser.add_argument("--freeze", type=_seconds, default=0.0, metavar="SECONDS", help="how long it stays frozen between two events")
+    parser.add_argument("--repeat", type=_between(1, 100_000, int), default=1, metavar="N", help="go through the events N times (default: 1)")
+    parser.add_argument(
+        "--freeze", type=_between(0, 86_400, float), default=0.0, metavar="SECONDS", help="how long it stays frozen between two events"
+    )
     parser.add_argument("--function", default="", metavar="NAME", help="which function of the sample (default: its first)")
     parser.add_argument("--code", type=Path, metavar="PATH", help="your own function: a folder or a zip")
     parser.add_argument("--handler", default="", help="the handler, as the function is configured with it")
     parser.add_argument("--runtime", default="", help="a runtime of the catalogue (default: the newest that this machine can run)")
     parser.add_argument("--layer", action="append", type=Path, metavar="ZIP", help="a layer; several: in this order")
     parser.add_argument("--env", action="append", metavar="NAME=VALUE", help="an environment variable of the function")
-    parser.add_argument("--memory", type=_count, metavar="MB", help="memory size (default: the template's, or 128)")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="time-out (default: the template's, or 3)")
+    parser.add_argument("--memory", type=_between(128, 10_240, int), metavar="MB", help="memory size (default: the template's, or 128)")
+    parser.add_argument("--timeout", type=_between(1, 900, float), metavar="SECONDS", help="time-out (default: the template's, or 3)")
     parser.add_argument("--fault", default="", metavar="KIND", help="make the OTLP backend fail: down, hanging, slow, 401, 429 or 500")
     parser.add_argument("--logs", action="store_true", help="show the functions' and extensions' log lines as they come")
     parser.add_argument("--stack", "-s", default="", help="the stack's name (default: the sample's)")
+    parser.add_argument("--region", "-r", default="", help="the stack's region (default: the home region)")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one HTML file")
     parser.add_argument("--expect", type=Path, metavar="FILE", help="compare the telemetry with what FILE expects")
     json_option(parser)
@@ -52,14 +58,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, args: argparse.Namespace) -> None:
     """Invoke, print the waterfall and the costs; FunctionFailed when something was not as expected."""
     own = [flag for flag in ("code", "handler", "runtime") if getattr(args, flag)]
-    if project.folder in ("", "all") and not args.code:
-        raise UsageError(
-            "nothing to invoke", remedy="./run.sh invoke SAMPLE-FOLDER, or --code PATH --handler NAME [--runtime NAME] [--layer ZIP ...]"
-        )
     if args.code and not args.handler:
         raise UsageError("--code needs --handler")
-    if own and not args.code and project.folder:
+    if own and not args.code:
         raise UsageError(f"--{own[0]} is for your own function, with --code", why="a sample's handler and runtime stand in its template")
+    check_places(args)
     events = [(str(path), _event(path)) for path in args.event or []]
     expected = compare.load(args.expect) if args.expect else None
     with ExitStack() as stack:
@@ -67,7 +70,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
             work = stack.enter_context(temporary(project, "invoke"))
             functions, aws_port, drain = [_own(project, args, work)], None, None
         else:
-            place = stack.enter_context(deployed.stack(project, args.stack))
+            place = stack.enter_context(deployed.stack(project, args.stack, region=args.region))
             functions, aws_port, drain = [_sized(f, args) for f in place.functions], place.port, place.drain
             events = events or deployed.default_events(project)
         name = deployed.choose(functions, args.function)
@@ -111,6 +114,8 @@ def conclude(args: argparse.Namespace, result: dict[str, Any], expected: compare
             why="\n".join(bad),
             remedy="--logs shows what the function wrote",
         )
+    if expected is not None and not differences and args.json != "-":
+        print("the telemetry is as expected")
     if differences:
         raise FunctionFailed("the telemetry is not what was expected", why="\n".join(differences))
 
@@ -135,13 +140,15 @@ def _own(project: Project, args: argparse.Namespace, work: Path) -> Function:
     code = args.code
     if code.is_file():
         code = work / "code"
+        if not zipfile.is_zipfile(args.code):
+            raise UsageError(f"--code {args.code} is a file but no zip", remedy="the function's folder, or a zip of it")
         archive.unpack(args.code, code)
     elif not code.is_dir():
-        raise UsageError(f"--code {args.code} is not there")
+        raise UsageError(f"--code {args.code} is not there", remedy="the function's folder, or a zip of it")
     runtime = project.catalogue.runtime(args.runtime).name if args.runtime else newest_python(project)
     for layer in args.layer or []:
         if not layer.is_file():
-            raise UsageError(f"--layer {layer} is not there", remedy="./run.sh build makes dist/*.zip")
+            raise UsageError(f"--layer {layer} is {'a folder' if layer.is_dir() else 'not there'}", remedy="./run.sh build makes dist/*.zip")
     variables = {}
     for pair in args.env or []:
         key, equals, value = pair.partition("=")
@@ -177,13 +184,30 @@ def newest_python(project: Project) -> str:
 
 
 def _hint(function: Function) -> None:
-    """A language layer does nothing until the function names its exec wrapper: say so."""
-    if "AWS_LAMBDA_EXEC_WRAPPER" not in function.environment:
-        for layer in function.layers:
-            with archive.opened(layer) as opened:
-                switchable = "otel-handler" in opened.namelist()
-            if switchable:
-                console.warn(f"{layer.name} is attached but not switched on: --env AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-handler", once="wrapper")
+    """Warn of the two usual slips: a language layer that is not switched on, and a wrapper that no layer has."""
+    wrapper, inside = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER", ""), {}
+    for layer in function.layers:
+        with archive.opened(layer) as opened:
+            inside[layer.name] = set(opened.namelist())
+    if not wrapper:
+        for name, names in inside.items():
+            if "otel-handler" in names:
+                console.warn(f"{name} is attached but not switched on: --env AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-handler", once="wrapper")
+    elif wrapper.startswith("/opt/") and not any(wrapper.removeprefix("/opt/") in names for names in inside.values()):
+        console.warn(f"AWS_LAMBDA_EXEC_WRAPPER is {wrapper}, and no attached layer has that file: the runtime will not start", once="wrapper")
+
+
+def check_places(args: argparse.Namespace) -> None:
+    """What will be written at the end must be writable before anything runs."""
+    for name in ("json", "html"):
+        where = getattr(args, name, None)
+        if not where or str(where) == "-":
+            continue
+        if Path(where).is_dir():
+            raise UsageError(f"--{name} {where} is a folder")
+        home = Path(where).absolute().parent
+        if not home.is_dir() or not os.access(home, os.W_OK):
+            raise UsageError(f"--{name} {where} cannot be written", why=f"{home} is not a folder that you may write to")
 
 
 def _event(path: Path) -> bytes:
@@ -200,15 +224,16 @@ def _json(path: Path) -> Any:
         raise UsageError(f"{path} is not JSON", why=str(exc)) from exc
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+def _between(low: int, high: int, kind: type[T]) -> Callable[[str], T]:
+    """An option's type: a number of `kind` in a range."""
 
+    def read(text: str) -> T:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = kind(low - 1)
+        if not low <= number <= high:  # also false for nan
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+        return number
 
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not (math.isfinite(number) and 0 <= number <= 900):
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 900")
-    return number
+    return read

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ... import console, process, toolchain
-from ...errors import FunctionFailed, NothingToDo
+from ...errors import FunctionFailed, NothingToDo, UsageError
 from ...project import Project
 
 MARKS = {"docker": "tests that need a Docker engine", "slow": "tests that take minutes"}
@@ -30,7 +30,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
     left_out = [mark for mark in MARKS if not (args.all or getattr(args, mark))]
     env = toolchain.go_environment(project, PYTHONPATH=str(project.root / "utils"), PYTHONDONTWRITEBYTECODE="1")
     env.pop("PYTHONPYCACHEPREFIX", None)  # tests that compile look beside the source
-    failed = []
+    failed: list[str] = []
+    nothing: list[str] = []
     parts = _parts(project, args, left_out)
     if not parts:
         raise NothingToDo(f"{project.folder or 'the root'} has no tests of that kind")
@@ -39,7 +40,12 @@ def run(project: Project, args: argparse.Namespace) -> None:
         try:
             process.run(command, cwd=folder, env=env, error=FunctionFailed)
         except FunctionFailed as exc:
+            if args.only and exc.status == 5:  # pytest: no test of that name here
+                nothing.append(name)
+                continue
             failed.append(f"{name}: {exc.what}")
+    if len(nothing) == len(parts):
+        raise NothingToDo(f"no test's name matches {args.only!r}")
     if left_out:
         console.detail("not run: " + "; ".join(f"{MARKS[m]} (--{m})" for m in left_out))
     if failed:
@@ -56,7 +62,7 @@ def _parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> l
     if project.folder in ("", "all"):
         where = root / "utils/tests" / args.tier
         if not where.is_dir():
-            raise NothingToDo(f"there is no tier {args.tier!r}", remedy="unit, drift, contract, e2e or faults")
+            raise UsageError(f"there is no tier {args.tier!r}", remedy="unit, drift, contract, e2e or faults")
         parts.append((f"utils/tests/{args.tier}".rstrip("/"), [*pytest, where], root))
         if args.tier:
             return parts
