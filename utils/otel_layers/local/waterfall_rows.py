@@ -66,7 +66,7 @@ def phases(invocation: Mapping[str, Any]) -> list[Phase]:
         found.append(_phase("handler", start, response or end))
     if "flush" not in have and response and end > response:
         found.append(_phase("flush", response, end))
-    if "frozen" not in have and invocation.get("frozenMs") and start:
+    if "frozen" not in have and (invocation.get("frozenMs") or 0) >= 1 and start:  # less is the time between init and invocation
         found.append(_phase("frozen", start - int(invocation["frozenMs"] * 1e6), start))
     return sorted(found, key=lambda p: (p.start_ns, p.end_ns))
 
