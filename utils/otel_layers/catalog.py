@@ -26,14 +26,13 @@ class Architecture:
     docker: str  # linux/amd64
     machine: str  # uname -m
     elf: int  # e_machine of the ELF header
-    wheel: str  # platform part of Python wheel tags
 
 
 ARCHITECTURES = {
     a.name: a
     for a in (
-        Architecture("amd64", "x86_64", "linux/amd64", "x86_64", 62, "x86_64"),
-        Architecture("arm64", "arm64", "linux/arm64", "aarch64", 183, "aarch64"),
+        Architecture("amd64", "x86_64", "linux/amd64", "x86_64", 62),
+        Architecture("arm64", "arm64", "linux/arm64", "aarch64", 183),
     )
 }
 

@@ -63,7 +63,6 @@ class Current:
     handed_at: int = 0
     response: bytes | None = None
     error: dict[str, Any] | None = None
-    responding_at: int = 0  # when the runtime began to answer
     response_at: int = 0
     runtime_done_at: int = 0  # the runtime's next after it
 
@@ -78,7 +77,6 @@ class Generation:
         self.extensions = {name: Extension(name, external=True) for name in external}
         self.current: Current | None = None
         self.closed = False
-        self.ending = False
 
     def wait(self, done: Callable[[], bool], until: int) -> bool:
         """Wait for `done` until the CLOCK_MONOTONIC time `until`; whether it came. `changed` is held."""

@@ -284,7 +284,6 @@ class ExecutionEnvironment:
         self._drain()
         generation.telemetry.flush(0.1 if external else 0)
         with generation.changed:
-            generation.ending = True
             told = generation.tell("SHUTDOWN", {"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": wall(until) // 10**6})
             generation.wait(lambda: all(e.exit for e in told), until)
         self._sandbox.clear()

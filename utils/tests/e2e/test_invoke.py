@@ -182,5 +182,5 @@ def leftovers() -> set[str]:
                 found.add(f"process {entry.name}: {line}")
     groups = Path("/sys/fs/cgroup")
     found |= {f"cgroup {p}" for p in groups.rglob("otel-layers*")} if groups.is_dir() else set()
-    found |= {f"file {p}" for p in (PROJECT.cache / "tmp").glob("invoke-*")}
+    found |= {f"file {p}" for p in (PROJECT.cache / "tmp").glob("command-*/invoke-*")}
     return found | {f"mount {line}" for line in Path("/proc/self/mounts").read_text().splitlines() if f"{PROJECT.cache}/" in line}

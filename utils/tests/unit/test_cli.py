@@ -109,6 +109,15 @@ def test_a_region_and_a_runtime_are_one_line_each(tmp_path: Path) -> None:
     assert "python3.99" in json.dumps(plan["items"])
 
 
+def test_a_command_sweeps_its_temporary_files_and_those_of_killed_ones(tmp_path: Path) -> None:
+    root = copy_project(tmp_path)
+    killed, running = (root / ".cache/tmp" / f"command-{pid}" for pid in (2**22 + 1, os.getpid()))  # the first is above any pid
+    for folder in (killed, running):
+        (folder / "go-build1").mkdir(parents=True)
+    assert run("list", cwd=root, script=root / "run.sh").returncode == 0
+    assert list((root / ".cache/tmp").iterdir()) == [running]
+
+
 def small_zips(root: Path, layers: list[dict[str, Any]]) -> None:
     """Small zips with their facts in dist/, as if they had been built: a plan reads no more."""
     (root / "dist").mkdir()

@@ -77,6 +77,9 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if args.docker:
         remedy = "start a Docker engine, or build with --no-docker, which needs none"
         process.run(["docker", "version"], capture=True, error=ToolMissing, remedy=remedy, echo=False)
+        for folder in dict.fromkeys(layer.folder for layer in layers(project, args.layer)):
+            if not (project.root / folder / "Dockerfile").is_file():
+                console.warn(f"{folder} has no Dockerfile: its recipe cross-compiles and is run without Docker")
     built = build_all(project, layers(project, args.layer), args.arch, version=args.version, docker=args.docker, force=args.force)
     result = [{**asdict(one.facts), "zip": str(one.zip.relative_to(project.root)), "fresh": one.fresh} for one in built]
     emit(args, result, table(built))
