@@ -56,8 +56,7 @@ def _pins(project: Project) -> list[Path]:
 
 def _programs(order: Order) -> list[str]:
     named = [order.variables[key] for key in ("GO", "UV", "PYTHON") if key in order.variables]
-    interpreters = [pair.partition("=")[2] for pair in order.variables.get("INTERPRETERS", "").split()]
-    return [*named, *interpreters, shutil.which("bash") or "bash"]
+    return [*named, shutil.which("bash") or "bash"]
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

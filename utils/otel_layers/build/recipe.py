@@ -55,10 +55,6 @@ def order(project: Project, layer: Layer, arch: Architecture, version: str, *, d
     }
     if (folder / "go.mod").is_file():  # the toolchain is a large download: only for a folder that compiles with it
         variables["GO"] = toolchain.go(project)
-    if layer.language == "python":
-        wanted = {project.catalogue.runtimes[name].version for name in layer.runtimes}
-        found = {v: p for v, p in sorted(toolchain.interpreters().items(), key=lambda i: int(i[0].split(".")[1])) if v in wanted}
-        variables["INTERPRETERS"] = " ".join(f"{v}={p}" for v, p in found.items())
     return Order(layer, arch, version, docker, folder, variables)
 
 
