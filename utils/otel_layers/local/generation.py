@@ -84,7 +84,7 @@ class Generation:
             left = (until - time.monotonic_ns()) / 1e9
             if left <= 0 or self.closed:
                 return done()
-            self.changed.wait(left)
+            self.changed.wait(min(left, 0.1))  # in slices: Ctrl-C between the check and the wait would be seen only at its end
         return True
 
     def by_identifier(self, identifier: str) -> Extension | None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -191,7 +192,8 @@ def test_an_interrupted_deploy_leaves_nothing(copy, number):
     for layer in project.catalogue.layers.values():
         path = project.dist / layer.zip_name("amd64")
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(layer.name.encode())
+        with zipfile.ZipFile(path, "w") as made:
+            made.writestr("name", layer.name)
     child = command(copy, "sample-apps/python-api", "deploy", "--arch", "amd64")
     for line in child.stderr:
         if line.startswith("+ ") and "sam deploy" in line:
