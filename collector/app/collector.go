@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -16,11 +16,12 @@ import (
 )
 
 type collector struct {
-	uris   []string
-	info   component.BuildInfo
-	logger *zap.Logger
-	level  *logLevel
-	ends   lambda.Ends
+	uris       []string
+	components host.Factories
+	info       component.BuildInfo
+	logger     *zap.Logger
+	level      *logLevel
+	ends       lambda.Ends
 }
 
 // extension lives in Lambda. Nothing in here may fail the function: whatever goes wrong, it registers and asks for events.
@@ -107,7 +108,7 @@ func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []stri
 		}
 	}
 	if err == nil {
-		h, err = host.New(ctx, conf, factories(), c.info, c.logger, c.level.Set)
+		h, err = host.New(ctx, conf, c.components, c.info, c.logger, c.level.Set)
 	}
 	if p := (*host.Problem)(nil); errors.As(err, &p) && p.Source == "" {
 		p.Source = source
@@ -136,7 +137,7 @@ func (c *collector) start(ctx context.Context) *host.Host {
 }
 
 func (c *collector) dropping(ctx context.Context) *host.Host {
-	f := factories()
+	f := Builtin()
 	f.Exporters = append(f.Exporters, newDropFactory())
 	in := map[string]any{"grpc": map[string]any{}, "http": map[string]any{}}
 	through := map[string]any{"receivers": []any{"otlp"}, "exporters": []any{"drop"}}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"go.opentelemetry.io/collector/exporter"
@@ -10,8 +10,8 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/receiver/otlpreceiver"
 )
 
-// factories are the components of this binary.
-func factories() host.Factories {
+// Builtin are the components of the default flavour; every other has them too.
+func Builtin() host.Factories {
 	return host.Factories{
 		Receivers: []receiver.Factory{otlpreceiver.NewFactory()},
 		Exporters: []exporter.Factory{otlphttpexporter.NewFactory(), debugexporter.NewFactory()},

@@ -1,0 +1,119 @@
+// Package app is the collector's program: its command line, and its life in Lambda and outside. Which components it holds says who calls it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
+)
+
+const usage = `The OpenTelemetry Collector as a Lambda extension. Lambda starts it without arguments.
+
+  collector [--config URI]...            run; outside Lambda until Ctrl-C
+  collector validate [--config URI]...   check a configuration, start nothing
+  collector components                   list what this binary contains
+  collector --version
+
+A URI is file:PATH (or just PATH), env:NAME or yaml:TEXT; several are merged. Without --config:
+OPENTELEMETRY_COLLECTOR_CONFIG_URI or OPENTELEMETRY_COLLECTOR_CONFIG_FILE (several separated by commas), else OTLP in and out to
+where the OTEL_EXPORTER_OTLP_* variables say. OPENTELEMETRY_EXTENSION_LOG_LEVEL is debug, info, warn or error.
+`
+
+// Main runs the program of the process's arguments with these components, and ends the process.
+func Main(version string, components host.Factories) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends us as usual
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr, version, components))
+}
+
+func command(ctx context.Context, args []string, stdout, stderr io.Writer, version string, components host.Factories) int {
+	verb, given, err := parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s\n\n%s", err, usage)
+		return 2
+	}
+	if len(given) == 0 {
+		given = configuredURIs(os.Getenv)
+	}
+	logger, level := newLogger(stdout, os.Getenv("OPENTELEMETRY_EXTENSION_LOG_LEVEL"))
+	info := component.BuildInfo{Command: "opentelemetry-lambda-collector", Description: "OpenTelemetry Collector for AWS Lambda", Version: version}
+	c := &collector{uris: given, components: components, info: info, logger: logger, level: level}
+	switch address := os.Getenv("AWS_LAMBDA_RUNTIME_API"); {
+	case verb == "help":
+		fmt.Fprint(stdout, usage)
+	case verb == "version":
+		fmt.Fprintf(stdout, "collector %s\n", version)
+	case verb == "components":
+		for _, section := range []string{"receivers", "processors", "exporters", "extensions", "connectors"} {
+			fmt.Fprintf(stdout, "%s: %s\n", section, strings.Join(components.Names(section), ", "))
+		}
+	case verb == "validate":
+		_, nowhere, err := c.configure(ctx)
+		if err != nil {
+			fmt.Fprintln(stderr, err)
+			return 2
+		}
+		fmt.Fprintln(stdout, strings.Join(append([]string{"the configuration is good"}, nowhere...), "\n"))
+	case address == "":
+		return c.plain(ctx)
+	default:
+		name, _ := os.Executable()
+		c.extension(ctx, address, filepath.Base(name), os.Getenv("AWS_LAMBDA_INITIALIZATION_TYPE"))
+	}
+	return 0
+}
+
+// parse is by hand: for three options the flag package is not worth its pages in memory.
+func parse(args []string) (verb string, uris []string, err error) {
+	verb = "run"
+	for i := 0; i < len(args); i++ {
+		arg, value, joined := strings.Cut(args[i], "=")
+		switch {
+		case arg == "-h" || arg == "-help" || arg == "--help":
+			return "help", nil, nil
+		case arg == "-v" || arg == "-version" || arg == "--version":
+			return "version", nil, nil
+		case arg == "-config" || arg == "--config":
+			if !joined {
+				if i++; i == len(args) {
+					return "", nil, errors.New("--config needs a URI")
+				}
+				value = args[i]
+			}
+			uris = append(uris, value)
+		case i == 0 && (arg == "validate" || arg == "components"):
+			verb = arg
+		default:
+			return "", nil, fmt.Errorf("unknown argument %q", args[i])
+		}
+	}
+	return verb, uris, nil
+}
+
+func configuredURIs(getenv func(string) string) (found []string) {
+	for _, name := range []string{"OPENTELEMETRY_COLLECTOR_CONFIG_URI", "OPENTELEMETRY_COLLECTOR_CONFIG_FILE"} {
+		text := strings.TrimSpace(getenv(name))
+		if strings.HasPrefix(text, "yaml:") {
+			return []string{text} // its commas are YAML's
+		}
+		for uri := range strings.SplitSeq(text, ",") {
+			if uri = strings.TrimSpace(uri); uri != "" {
+				found = append(found, uri)
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
