@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 )
@@ -19,6 +20,17 @@ type Flusher interface {
 	FlushLast(ctx context.Context)
 	// Held is the number of records that still wait, by signal.
 	Held() Counts
+}
+
+// Holder is a Flusher that can wait with sending until it is told: what is sent just before a freeze would be cut.
+type Holder interface {
+	Flusher
+	// Hold keeps data until Release or a flush, or until it takes half of the memory that it may; off is to send it as it comes.
+	Hold(on bool)
+	// Release sends what waits now, beside whatever runs.
+	Release()
+	// Oldest is the wall time at which the oldest data that waits was taken; zero when none waits.
+	Oldest() time.Time
 }
 
 // Accountant is a host that counts records.

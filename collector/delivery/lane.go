@@ -36,8 +36,10 @@ type Send func(ctx context.Context, bodies [][]byte) Outcome
 type Item struct {
 	Body    []byte
 	Records int
-	alone   bool // was part of a refused batch: goes out by itself, so that one bad message spoils no other
-	cut     bool // its last request was cut before the reply
+	alone   bool      // was part of a refused batch: goes out by itself, so that one bad message spoils no other
+	cut     bool      // its last request was cut before the reply
+	number  int       // counts the lane's items
+	taken   time.Time // wall time
 }
 
 // Settings of a lane.
@@ -71,6 +73,9 @@ type Lane struct {
 	fails   int       // requests in a row that were not taken
 	failing bool      // the failure has been logged
 	hanging bool      // the last bounded wait ended without an answer
+	holding bool      // items wait for Release
+	count   int       // number of the newest item
+	through int       // while holding, items up to this number may go
 	stopped bool
 	changed chan struct{} // closed and replaced at every change of the state above
 	done    chan struct{}
@@ -92,8 +97,12 @@ func (l *Lane) Put(item Item) {
 		l.complain("message is larger than the queue, it is dropped", zap.Int("dropped", item.Records))
 		return
 	}
+	l.count++
+	item.number, item.taken = l.count, time.Now().Round(0)
 	l.queue = append(l.queue, item)
-	l.held += len(item.Body)
+	if l.held += len(item.Body); l.held > l.set.MaxHeld/2 {
+		l.through = l.count // memory asks: better cut by a freeze than pushed out
+	}
 	l.makeRoom()
 	l.notify()
 }
@@ -112,10 +121,38 @@ func (l *Lane) Resume(idle bool) {
 	}
 }
 
-// Flush waits until the lane is empty or has given up for now, or ctx ends.
+// Hold keeps what waits and what comes until Release or a flush, or sends it as it comes again.
+func (l *Lane) Hold(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holding = on
+	l.notify()
+}
+
+// Release sends what waits now; what comes later is held as before.
+func (l *Lane) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.through = l.count
+	l.notify()
+}
+
+// Oldest is the wall time at which the oldest message that waits was put; zero when there is none.
+func (l *Lane) Oldest() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		return time.Time{}
+	}
+	return l.queue[0].taken
+}
+
+// Flush releases, and waits until the lane is empty or has given up for now, or ctx ends.
 func (l *Lane) Flush(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.through = l.count
+	l.notify()
 	if l.hanging {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, distrust)
@@ -142,7 +179,7 @@ func (l *Lane) FlushLast(ctx context.Context) {
 	if deadline, ok := ctx.Deadline(); ok {
 		l.abortAfter(time.Until(deadline) / 2)
 	}
-	l.hanging, l.paused = false, false
+	l.hanging, l.paused, l.holding = false, false, false
 	l.notify()
 	l.mu.Unlock()
 	l.Flush(ctx)
@@ -175,7 +212,12 @@ func (l *Lane) Stop() {
 	l.queue, l.held = nil, 0
 }
 
-func (l *Lane) idle() bool { return len(l.queue) == 0 || (l.paused && l.flying == 0) }
+func (l *Lane) idle() bool { return l.flying == 0 && !l.ready() }
+
+// ready tells whether a request is to be made.
+func (l *Lane) ready() bool { return len(l.queue) > 0 && !l.paused && l.released(l.queue[0]) }
+
+func (l *Lane) released(item Item) bool { return !l.holding || item.number <= l.through }
 
 func (l *Lane) notify() {
 	close(l.changed)

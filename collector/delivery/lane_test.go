@@ -209,3 +209,63 @@ func TestRunningTimeEndsAContext(t *testing.T) {
 		}
 	})
 }
+
+func TestHoldingLaneSendsOnlyWhatIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		put := func(body string) {
+			l.Put(Item{Body: []byte(body), Records: 1})
+			synctest.Wait()
+		}
+		l.Hold(true)
+		put("a")
+		began := time.Now().Round(0)
+		time.Sleep(time.Minute)
+		put("b")
+		if f.requests != 0 || !l.Oldest().Equal(began) {
+			t.Errorf("%d requests, oldest %s", f.requests, l.Oldest())
+		}
+		f.delay = time.Second
+		l.Release()
+		put("c") // while the request of the others runs
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if f.requests != 1 || len(f.got) != 2 || l.Held() != 1 {
+			t.Errorf("delivered %q in %d requests", f.got, f.requests)
+		}
+		within(t, time.Minute, l.Flush)
+		put("d")
+		l.Hold(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(f.got) != 4 || f.got[2] != "c" || f.got[3] != "d" || !l.Oldest().IsZero() {
+			t.Errorf("delivered %q", f.got)
+		}
+		l.Hold(true)
+		put("e")
+		within(t, time.Minute, l.FlushLast)
+		if len(f.got) != 5 {
+			t.Errorf("the last flush left something: %q", f.got)
+		}
+	})
+}
+
+func TestHoldingLaneSendsWhenHalfOfItsMemoryIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{}
+		l := lane(f, &tally, 10)
+		defer l.Stop()
+		l.Hold(true)
+		for range 3 {
+			l.Put(Item{Body: []byte("aa"), Records: 1})
+			synctest.Wait()
+		}
+		if tally.Sent.Counts().Spans != 3 || tally.Dropped.Counts().Spans != 0 {
+			t.Errorf("sent %+v", tally.Sent.Counts())
+		}
+	})
+}

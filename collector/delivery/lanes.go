@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Lanes are the lanes of one exporter; as one Flusher.
@@ -20,6 +21,36 @@ func (ls Lanes) Flush(ctx context.Context) { ls.each(func(l *Lane) { l.Flush(ctx
 
 // FlushLast flushes the lanes at once, for the last time.
 func (ls Lanes) FlushLast(ctx context.Context) { ls.each(func(l *Lane) { l.FlushLast(ctx) }) }
+
+// Hold holds or lets go every lane.
+func (ls Lanes) Hold(on bool) {
+	for _, l := range ls {
+		l.Hold(on)
+	}
+}
+
+// Release releases every lane.
+func (ls Lanes) Release() {
+	for _, l := range ls {
+		l.Release()
+	}
+}
+
+// Oldest is the wall time at which the oldest message that waits was put; zero when there is none.
+func (ls Lanes) Oldest() (oldest time.Time) {
+	for _, l := range ls {
+		oldest = Older(oldest, l.Oldest())
+	}
+	return oldest
+}
+
+// Older is the earlier of two times, of which either may be zero.
+func Older(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
 
 // Held is the number of records that wait, by signal.
 func (ls Lanes) Held() (held Counts) {

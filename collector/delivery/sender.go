@@ -18,7 +18,7 @@ func (l *Lane) run() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.stopped {
-		if len(l.queue) == 0 || l.paused {
+		if !l.ready() {
 			l.wait()
 			continue
 		}
@@ -62,7 +62,7 @@ func (l *Lane) take() [][]byte {
 	size := 0
 	for i, item := range l.queue {
 		size += len(item.Body)
-		if i > 0 && (item.alone || l.queue[0].alone || size > l.set.MaxRequest) {
+		if i > 0 && (item.alone || l.queue[0].alone || size > l.set.MaxRequest || !l.released(item)) {
 			break
 		}
 		if item.cut {
