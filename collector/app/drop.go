@@ -52,3 +52,9 @@ func (d *drop) ConsumeLogs(_ context.Context, ld plog.Logs) error {
 	d.tally.Dropped.Add(pipeline.SignalLogs, ld.LogRecordCount())
 	return nil
 }
+
+// ConsumeRaw counts any signal.
+func (d *drop) ConsumeRaw(_ context.Context, signal pipeline.Signal, _ []byte, records int) error {
+	d.tally.Dropped.Add(signal, records)
+	return nil
+}

@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/collector/pipeline"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/receiver"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
 // use is a component as one signal uses it: each has its own instance, as the Collector's interfaces want it.
@@ -151,6 +153,7 @@ func sinkOf(made component.Component) (s sink) {
 	s.traces, _ = made.(consumer.Traces)
 	s.metrics, _ = made.(consumer.Metrics)
 	s.logs, _ = made.(consumer.Logs)
+	s.raw, _ = made.(delivery.RawConsumer)
 	if c, ok := made.(interface{ Capabilities() consumer.Capabilities }); ok {
 		s.mutates = c.Capabilities().MutatesData
 	}

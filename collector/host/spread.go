@@ -18,6 +18,7 @@ type sink struct {
 	traces  consumer.Traces
 	metrics consumer.Metrics
 	logs    consumer.Logs
+	raw     delivery.RawConsumer // nil when the data must be decoded
 	mutates bool
 }
 
@@ -88,7 +89,40 @@ func join(signal pipeline.Signal, sinks []sink) (joined sink) {
 		}
 		joined.logs = logsSink{spread(outs, func(d plog.Logs) plog.Logs { c := plog.NewLogs(); d.CopyTo(c); return c }), joined.mutates}
 	}
+	joined.takeRaw(joinRaw(sinks))
 	return joined
+}
+
+// joinRaw is nil unless every sink takes encoded data: decoding for one of them serves all. The takers share the bytes, which none changes.
+func joinRaw(sinks []sink) rawFunc {
+	for _, s := range sinks {
+		if s.raw == nil {
+			return nil
+		}
+	}
+	return func(ctx context.Context, signal pipeline.Signal, body []byte, records int) error {
+		var errs []error
+		for _, s := range sinks {
+			errs = append(errs, s.raw.ConsumeRaw(ctx, signal, body, records))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// takeRaw lets the sink's consumers take encoded data, as their followers see it; a nil function changes nothing.
+func (s *sink) takeRaw(raw rawFunc) {
+	if raw == nil {
+		return
+	}
+	s.raw = raw
+	switch {
+	case s.traces != nil:
+		s.traces = rawTraces{s.traces, raw}
+	case s.metrics != nil:
+		s.metrics = rawMetrics{s.metrics, raw}
+	case s.logs != nil:
+		s.logs = rawLogs{s.logs, raw}
+	}
 }
 
 // counted counts what a receiver hands on.
@@ -113,7 +147,34 @@ func counted(s sink, signal pipeline.Signal, tally *delivery.Tally) sink {
 			return next(ctx, d)
 		}, s.mutates}
 	}
+	if raw := s.raw; raw != nil {
+		s.takeRaw(func(ctx context.Context, signal pipeline.Signal, body []byte, records int) error {
+			tally.Received.Add(signal, records)
+			return raw.ConsumeRaw(ctx, signal, body, records)
+		})
+	}
 	return s
+}
+
+type rawFunc func(ctx context.Context, signal pipeline.Signal, body []byte, records int) error
+
+func (f rawFunc) ConsumeRaw(ctx context.Context, signal pipeline.Signal, body []byte, records int) error {
+	return f(ctx, signal, body, records)
+}
+
+type rawTraces struct {
+	consumer.Traces
+	rawFunc
+}
+
+type rawMetrics struct {
+	consumer.Metrics
+	rawFunc
+}
+
+type rawLogs struct {
+	consumer.Logs
+	rawFunc
 }
 
 type tracesSink struct {

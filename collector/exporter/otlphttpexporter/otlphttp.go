@@ -103,6 +103,11 @@ func (e *otlpExporter) ConsumeLogs(_ context.Context, ld plog.Logs) error {
 	return e.put(pipeline.SignalLogs, body, ld.LogRecordCount(), err)
 }
 
+// ConsumeRaw queues records that come encoded.
+func (e *otlpExporter) ConsumeRaw(_ context.Context, signal pipeline.Signal, body []byte, records int) error {
+	return e.put(signal, body, records, nil)
+}
+
 func (e *otlpExporter) put(signal pipeline.Signal, body []byte, records int, err error) error {
 	if err != nil {
 		return err
