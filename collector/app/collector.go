@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.uber.org/zap"
 
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambda"
 )
@@ -22,11 +23,14 @@ type collector struct {
 	logger     *zap.Logger
 	level      *logLevel
 	ends       lambda.Ends
+	// wish is what the components want of Lambda's telemetry events, as soon as they are made.
+	wish chan delivery.TelemetryWish
 }
 
 // extension lives in Lambda. Nothing in here may fail the function: whatever goes wrong, it registers and asks for events.
 func (c *collector) extension(ctx context.Context, address, name, initialization string) {
 	built := make(chan *host.Host, 1)
+	c.wish = make(chan delivery.TelemetryWish, 1)
 	go func() { built <- c.start(ctx) }()
 	events, schema := []string{lambda.Invoke, lambda.Shutdown}, "2022-12-13"
 	if initialization == "lambda-managed-instances" {
@@ -40,10 +44,21 @@ func (c *collector) extension(ctx context.Context, address, name, initialization
 		c.end(h, time.Now().Add(time.Second), "signal")
 		return
 	}
-	if len(events) == 2 { // who gets no INVOKE does not wait for its end
-		life.Telemetry = c.subscribe(ctx, life.API, schema)
+	wish, invoked := <-c.wish, len(events) == 2
+	if invoked {
+		wish = wish.Join(delivery.TelemetryWish{Types: []string{"platform"}})
+	}
+	var telemetry *lambda.Telemetry
+	if len(wish.Types) > 0 {
+		telemetry = c.subscribe(ctx, life.API, schema, wish)
+	}
+	if invoked { // who gets no INVOKE does not wait for its end
+		life.Telemetry = telemetry
 	}
 	h := <-built
+	if telemetry != nil {
+		telemetry.Deliver(h.ConsumeTelemetry)
+	}
 	deadline, reason := life.Run(ctx, h)
 	c.end(h, deadline, reason)
 }
@@ -59,15 +74,15 @@ func (c *collector) register(ctx context.Context, api *lambda.API, events []stri
 }
 
 // subscribe returns nil where there is no Telemetry API: a normal case.
-func (c *collector) subscribe(ctx context.Context, api *lambda.API, schema string) *lambda.Telemetry {
+func (c *collector) subscribe(ctx context.Context, api *lambda.API, schema string, wish delivery.TelemetryWish) *lambda.Telemetry {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	telemetry, err := lambda.ListenForTelemetry(ctx, &c.ends)
+	telemetry, err := lambda.ListenForTelemetry(ctx, &c.ends, wish.Port)
 	if err != nil {
 		c.logger.Warn("no port for telemetry events, data is sent while the function runs", zap.Error(err))
 		return nil
 	}
-	subscribed, err := api.Subscribe(ctx, schema, telemetry.URI)
+	subscribed, err := api.Subscribe(ctx, schema, telemetry.URI, wish)
 	if subscribed {
 		return telemetry
 	}
@@ -120,8 +135,11 @@ func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []stri
 func (c *collector) start(ctx context.Context) *host.Host {
 	h, nowhere, err := c.configure(ctx)
 	if err == nil {
+		c.wish <- h.TelemetryWanted()
 		h.OnInvocationEnd = c.ends.Finish
 		err = h.Start(ctx)
+	} else {
+		c.wish <- delivery.TelemetryWish{}
 	}
 	if err == nil {
 		c.say(nowhere)
@@ -157,6 +175,7 @@ func (c *collector) dropping(ctx context.Context) *host.Host {
 func (c *collector) end(h *host.Host, deadline time.Time, reason string) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
+	h.EnvironmentEnds(ctx, reason)
 	if err := h.Close(ctx); err != nil {
 		c.logger.Warn("a component did not shut down", zap.Error(err))
 	}

@@ -76,6 +76,9 @@ func (h *Host) Tally() *delivery.Tally { return &h.tally }
 
 // InvocationEnded is for receivers: they were told that nothing more comes of the invocation.
 func (h *Host) InvocationEnded(requestID string) {
+	for _, l := range implementing[delivery.LifeListener](h) {
+		l.InvocationDelivered(requestID)
+	}
 	if h.OnInvocationEnd != nil {
 		h.OnInvocationEnd(requestID)
 	}
@@ -136,15 +139,15 @@ func (h *Host) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// flush empties processors one after the other, since one feeds the next, and then the exporters at once.
+// flush empties receivers and processors one after the other, since one feeds the next, and then the exporters at once.
 func (h *Host) flush(one func(delivery.Flusher)) {
 	var exporters sync.WaitGroup
-	for _, section := range []string{"processors", "exporters"} {
+	for _, section := range []string{"receivers", "processors", "exporters"} {
 		for _, f := range h.flushers(section) {
-			if section == "processors" {
-				one(f)
-			} else {
+			if section == "exporters" {
 				exporters.Go(func() { one(f) })
+			} else {
+				one(f)
 			}
 		}
 	}

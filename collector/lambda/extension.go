@@ -10,14 +10,18 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
 // Event is what next returns.
 type Event struct {
-	Type       string
-	RequestID  string
-	DeadlineMs int64
-	Reason     string // of a shutdown
+	Type        string
+	RequestID   string
+	DeadlineMs  int64
+	Reason      string // of a shutdown
+	ARN         string // of an invocation, as it was called
+	TraceHeader string // X-Ray's, of an invocation
 }
 
 // Deadline is when the invocation or the environment ends.
@@ -68,9 +72,9 @@ func (a *API) Next(ctx context.Context) (event Event, err error) {
 }
 
 // Subscribe asks for telemetry events at the URI. It returns false where there is no Telemetry API, as in emulators.
-func (a *API) Subscribe(ctx context.Context, schema, uri string) (bool, error) {
-	body := fmt.Appendf(nil, `{"schemaVersion":%q,"types":["platform"],"buffering":{"maxItems":1000,"maxBytes":262144,"timeoutMs":25},`+
-		`"destination":{"protocol":"HTTP","URI":%q}}`, schema, uri)
+func (a *API) Subscribe(ctx context.Context, schema, uri string, wish delivery.TelemetryWish) (bool, error) {
+	body := fmt.Appendf(nil, `{"schemaVersion":%q,"types":["%s"],"buffering":{"maxItems":%d,"maxBytes":%d,"timeoutMs":%d},"destination":{"protocol":"HTTP","URI":%q}}`,
+		schema, strings.Join(wish.Types, `","`), max(wish.MaxItems, 1000), max(wish.MaxBytes, 262144), max(wish.TimeoutMs, 25), uri)
 	headers := http.Header{"Lambda-Extension-Identifier": {a.id}, "Content-Type": {"application/json"}}
 	response, _, err := a.call(ctx, http.MethodPut, "/2022-07-01/telemetry", body, headers)
 	return err == nil && response.StatusCode == http.StatusOK, err

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestFinished(t *testing.T) {
+func TestTelemetryEvents(t *testing.T) {
 	for text, want := range map[string][]string{
 		`[]`: nil,
 		`[{"type":"platform.runtimeDone","record":{"status":"success","requestId":"a","metrics":{"durationMs":1.5}}},
@@ -15,20 +15,48 @@ func TestFinished(t *testing.T) {
 		`[{"type":"function","record":"platform.runtimeDone\n"},{"type":"platform.start","record":{"requestId":"c"}}]`: nil,
 		`[{"type":"function","record":{"requestId":"d"}},{"type":"platform.runtimeDone","record":{"requestId":null}}]`: {""},
 	} {
-		if got, err := finished([]byte(text)); err != nil || !reflect.DeepEqual(got, want) {
+		events, err := telemetryEvents([]byte(text))
+		var got []string
+		for _, event := range events {
+			if id, ok := finished(event); ok {
+				got = append(got, id)
+			}
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
 	}
 	for _, text := range []string{`{"type":1}`, `[{"type":{}}]`, `nonsense`} {
-		if got, err := finished([]byte(text)); err == nil || len(got) > 0 {
+		if got, err := telemetryEvents([]byte(text)); err == nil || len(got) > 0 {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
 	}
+	events, _ := telemetryEvents([]byte(`[{"time":"2026-01-02T03:04:05.678Z","type":"function","record": "a line\n" },{"type":"function","record":{"a":`))
+	if len(events) != 1 || string(events[0].Record) != `"a line\n"` || events[0].Time.UnixMilli() != 1767323045678 {
+		t.Errorf("of a damaged batch: %+v", events)
+	}
+}
+
+// FuzzTelemetry: whatever comes to the port, the server answers, and the events are no larger than the batch.
+func FuzzTelemetry(f *testing.F) {
+	f.Add([]byte(`[{"time":"2026-01-02T03:04:05Z","type":"platform.runtimeDone","record":{"requestId":"a"}}]`))
+	f.Add([]byte(`[{"type":"function","record":"a"},{"type"`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		events, _ := telemetryEvents(body)
+		size := 0
+		for _, event := range events {
+			finished(event)
+			size += len(event.Record) + len(event.Type)
+		}
+		if size > 3*len(body) { // an invalid byte becomes U+FFFD, three bytes
+			t.Errorf("%d bytes of events from %d", size, len(body))
+		}
+	})
 }
 
 func TestParseEvent(t *testing.T) {
-	got, err := parseEvent([]byte(`{"eventType":"INVOKE","deadlineMs":1700000000123,"requestId":"r","tracing":{"type":"t","value":"v"},"new":[1]}`))
-	if err != nil || got != (Event{Type: Invoke, RequestID: "r", DeadlineMs: 1700000000123}) || got.Deadline().UnixMilli() != got.DeadlineMs {
+	got, err := parseEvent([]byte(`{"eventType":"INVOKE","deadlineMs":1700000000123,"requestId":"r","invokedFunctionArn":"arn","tracing":{"type":"t","value":"v"},"new":[1]}`))
+	if err != nil || got != (Event{Type: Invoke, RequestID: "r", DeadlineMs: 1700000000123, ARN: "arn", TraceHeader: "v"}) || got.Deadline().UnixMilli() != got.DeadlineMs {
 		t.Errorf("%+v %v", got, err)
 	}
 	for _, text := range []string{"", "{}", "[]", `{"eventType":1}`} {
@@ -39,7 +67,7 @@ func TestParseEvent(t *testing.T) {
 }
 
 func TestTelemetryAddress(t *testing.T) {
-	telemetry, err := ListenForTelemetry(t.Context(), &Ends{})
+	telemetry, err := ListenForTelemetry(t.Context(), &Ends{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
 )
 
@@ -20,6 +21,7 @@ const (
 type Collector interface {
 	Resume(idle bool)
 	Flush(ctx context.Context)
+	InvocationBegan(delivery.Invocation)
 }
 
 var _ Collector = (*host.Host)(nil)
@@ -52,6 +54,7 @@ func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, r
 			return event.Deadline().Add(-lastReserve), event.Reason
 		case event.Type == Invoke:
 			c.Resume(now().Sub(e.rested) > idleSpell)
+			c.InvocationBegan(delivery.Invocation{RequestID: event.RequestID, ARN: event.ARN, TraceHeader: event.TraceHeader, Deadline: event.Deadline()})
 			e.invocation(ctx, event, c)
 		}
 		pause, e.rested = 10*time.Millisecond, now()

@@ -1,10 +1,14 @@
 package lambda
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"time"
 
 	jsoniter "github.com/json-iterator/go"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
 // Lambda's JSON is read with the parser that pdata brings anyway; encoding/json would add half a megabyte to the binary.
@@ -21,6 +25,17 @@ func parseEvent(body []byte) (event Event, err error) {
 			event.Reason = doc.ReadString()
 		case key == "deadlineMs":
 			event.DeadlineMs = doc.ReadInt64()
+		case key == "invokedFunctionArn":
+			event.ARN = doc.ReadString()
+		case key == "tracing" && doc.WhatIsNext() == jsoniter.ObjectValue:
+			doc.ReadObjectCB(func(doc *jsoniter.Iterator, key string) bool {
+				if key == "value" && doc.WhatIsNext() == jsoniter.StringValue {
+					event.TraceHeader = doc.ReadString()
+				} else {
+					doc.Skip()
+				}
+				return true
+			})
 		default:
 			doc.Skip()
 		}
@@ -32,35 +47,49 @@ func parseEvent(body []byte) (event Event, err error) {
 	return event, failure(doc)
 }
 
-// finished are the request ids of the platform.runtimeDone events in a batch of telemetry.
-func finished(batch []byte) (ids []string, err error) {
+// telemetryEvents reads a batch of telemetry; what comes before an error counts.
+func telemetryEvents(batch []byte) (events []delivery.TelemetryEvent, err error) {
 	doc := jsoniter.ParseBytes(jsoniter.ConfigFastest, batch)
 	doc.ReadArrayCB(func(doc *jsoniter.Iterator) bool {
-		kind, id := "", ""
+		var event delivery.TelemetryEvent
 		doc.ReadObjectCB(func(doc *jsoniter.Iterator, key string) bool {
 			switch {
 			case key == "type":
-				kind = doc.ReadString()
-			case key == "record" && doc.WhatIsNext() == jsoniter.ObjectValue: // log lines are strings
-				doc.ReadObjectCB(func(doc *jsoniter.Iterator, key string) bool {
-					if key == "requestId" && doc.WhatIsNext() == jsoniter.StringValue {
-						id = doc.ReadString()
-					} else {
-						doc.Skip()
-					}
-					return true
-				})
+				event.Type = doc.ReadString()
+			case key == "time" && doc.WhatIsNext() == jsoniter.StringValue:
+				event.Time, _ = time.Parse(time.RFC3339Nano, doc.ReadString())
+			case key == "record":
+				event.Record = bytes.TrimSpace(doc.SkipAndReturnBytes())
 			default:
 				doc.Skip()
 			}
 			return true
 		})
-		if kind == "platform.runtimeDone" {
-			ids = append(ids, id)
+		if doc.Error == nil {
+			events = append(events, event)
 		}
-		return true
+		return doc.Error == nil
 	})
-	return ids, failure(doc)
+	return events, failure(doc)
+}
+
+// finished is the request id of a platform.runtimeDone event.
+func finished(event delivery.TelemetryEvent) (id string, ok bool) {
+	if event.Type != "platform.runtimeDone" {
+		return "", false
+	}
+	doc := jsoniter.ParseBytes(jsoniter.ConfigFastest, event.Record)
+	if doc.WhatIsNext() == jsoniter.ObjectValue {
+		doc.ReadObjectCB(func(doc *jsoniter.Iterator, key string) bool {
+			if key == "requestId" && doc.WhatIsNext() == jsoniter.StringValue {
+				id = doc.ReadString()
+			} else {
+				doc.Skip()
+			}
+			return true
+		})
+	}
+	return id, true
 }
 
 func failure(doc *jsoniter.Iterator) error {
