@@ -36,6 +36,9 @@ func (d *drop) Start(_ context.Context, h component.Host) error {
 	return nil
 }
 
+// Direct says that nothing need wait for it.
+func (*drop) Direct() {}
+
 func (*drop) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
 func (d *drop) ConsumeTraces(_ context.Context, td ptrace.Traces) error {

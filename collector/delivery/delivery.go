@@ -33,6 +33,9 @@ type Holder interface {
 	Oldest() time.Time
 }
 
+// Direct is an exporter that deals with data at once, and counts for itself what it does not deliver: nothing need wait in front of it.
+type Direct interface{ Direct() }
+
 // Accountant is a host that counts records.
 type Accountant interface {
 	component.Host

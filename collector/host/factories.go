@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/extension"
@@ -18,6 +19,10 @@ type Factories struct {
 	Exporters  []exporter.Factory
 	Extensions []extension.Factory
 	Connectors []connector.Factory
+	// Providers are sources of configuration beside file, env, yaml, http and https: remote ones, which may be slow or down.
+	Providers []confmap.ProviderFactory
+	// Modules are the modules of the components, as "path version" by "kind type" (exporter kafka); those of the layer itself are not listed.
+	Modules map[string]string
 }
 
 // plain forgets the kind of the factories.
@@ -29,22 +34,55 @@ func plain[F component.Factory](factories []F) []component.Factory {
 	return all
 }
 
+func (f Factories) of(section string) []component.Factory {
+	switch section {
+	case "receivers":
+		return plain(f.Receivers)
+	case "processors":
+		return plain(f.Processors)
+	case "exporters":
+		return plain(f.Exporters)
+	case "extensions":
+		return plain(f.Extensions)
+	case "connectors":
+		return plain(f.Connectors)
+	}
+	return nil
+}
+
+// aliased is a factory that also answers to an older name, as the Collector's factories can.
+type aliased interface {
+	DeprecatedAlias() component.Type
+	SetDeprecatedAlias(component.Type)
+}
+
+// The stock exporters have two names each; ours answer to both as well.
+var otherNames = map[string]string{"otlphttp": "otlp_http", "otlp": "otlp_grpc"}
+
+func (f Factories) alias() {
+	for _, e := range f.Exporters {
+		if a, ok := e.(aliased); ok && a.DeprecatedAlias().String() == "" && otherNames[e.Type().String()] != "" {
+			a.SetDeprecatedAlias(component.MustNewType(otherNames[e.Type().String()]))
+		}
+	}
+}
+
 func find(factories []component.Factory, kind component.Type) component.Factory {
 	for _, f := range factories {
 		if f.Type() == kind {
 			return f
 		}
 	}
+	for _, f := range factories {
+		if a, ok := f.(aliased); ok && a.DeprecatedAlias() == kind {
+			return f
+		}
+	}
 	return nil
 }
 
-// Names lists the types of the factories.
-func (f Factories) Names(section string) []string {
-	return names(map[string][]component.Factory{
-		"receivers": plain(f.Receivers), "processors": plain(f.Processors), "exporters": plain(f.Exporters),
-		"extensions": plain(f.Extensions), "connectors": plain(f.Connectors),
-	}[section])
-}
+// Names lists the types of the factories of a section.
+func (f Factories) Names(section string) []string { return names(f.of(section)) }
 
 func names(factories []component.Factory) []string {
 	found := make([]string, 0, len(factories))

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -9,7 +10,6 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
-	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/pipeline"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/receiver"
@@ -23,68 +23,120 @@ type use struct {
 	signal pipeline.Signal
 }
 
-// build makes the components and connects them, from the exporters back to the receivers. h.parts is in the order of starting.
+// builder makes the components and connects them, from the exporters back to the receivers. h.parts is in the order of starting.
+type builder struct {
+	h         *Host
+	c         *config
+	f         Factories
+	heads     map[pipeline.ID]*sink // nil while it is being built
+	exporters map[use]sink
+	links     map[link]*sink // nil when the connector cannot
+	receivers map[use][]sink
+}
+
 func (h *Host) build(ctx context.Context, c *config, f Factories) error {
-	for _, id := range c.service.Extensions {
-		factory := find(plain(f.Extensions), id.Type()).(extension.Factory)
-		made, err := factory.Create(ctx, extension.Settings{ID: id, TelemetrySettings: h.telemetry(id), BuildInfo: h.info}, c.extensions[id])
-		if err != nil {
-			return problem("extensions::"+id.String(), err, "")
-		}
-		h.extensions[id] = made
-		h.add("extensions", id, made)
+	if err := h.extend(ctx, c, f); err != nil {
+		return err
 	}
-	ids := make([]pipeline.ID, 0, len(c.service.Pipelines))
-	for id := range c.service.Pipelines {
-		ids = append(ids, id)
-	}
-	sort.Slice(ids, func(i, j int) bool { return ids[i].String() < ids[j].String() })
-	exporters, receivers := map[use]sink{}, map[use][]sink{}
+	b := &builder{h: h, c: c, f: f, heads: map[pipeline.ID]*sink{}, exporters: map[use]sink{}, links: map[link]*sink{}, receivers: map[use][]sink{}}
 	var order []use
-	for _, id := range ids {
-		p := c.service.Pipelines[id]
-		var ends []sink
-		for _, name := range p.Exporters {
-			u := use{name, id.Signal()}
-			if _, made := exporters[u]; !made {
-				s, err := h.exporter(ctx, u, c.exporters[name], f)
-				if err != nil {
-					return problem("exporters::"+name.String(), err, "")
-				}
-				exporters[u] = s
-			}
-			ends = append(ends, exporters[u])
+	for _, id := range c.pipelines() {
+		head, err := b.head(ctx, id)
+		if err != nil {
+			return err
 		}
-		head := join(id.Signal(), ends)
-		for _, name := range slices.Backward(p.Processors) {
-			s, err := h.processor(ctx, use{name, id.Signal()}, c.processors[name], f, head)
-			if err != nil {
-				return problem("processors::"+name.String(), err, "")
-			}
-			s.mutates = s.mutates || head.mutates // what stands behind it may change the same data
-			head = s
-		}
-		for _, name := range p.Receivers {
+		for _, name := range c.service.Pipelines[id].Receivers {
 			u := use{name, id.Signal()}
-			if receivers[u] == nil {
+			if _, connected := c.connectors[name]; connected {
+				continue
+			}
+			if b.receivers[u] == nil {
 				order = append(order, u)
 			}
-			receivers[u] = append(receivers[u], head)
+			b.receivers[u] = append(b.receivers[u], head)
 		}
 	}
+	if err := b.unlinked(); err != nil {
+		return err
+	}
 	for _, u := range order {
-		if err := h.receiver(ctx, u, c.receivers[u.id], f, counted(join(u.signal, receivers[u]), u.signal, &h.tally)); err != nil {
+		if err := b.receiver(ctx, u, counted(join(u.signal, b.receivers[u]), u.signal, &h.tally)); err != nil {
 			return problem("receivers::"+u.id.String(), err, "")
 		}
 	}
 	return nil
 }
 
-func (h *Host) exporter(ctx context.Context, u use, cfg component.Config, f Factories) (sink, error) {
+// pipelines are the configured pipelines, always in the same order.
+func (c *config) pipelines() []pipeline.ID {
+	ids := make([]pipeline.ID, 0, len(c.service.Pipelines))
+	for id := range c.service.Pipelines {
+		ids = append(ids, id)
+	}
+	sort.Slice(ids, func(i, j int) bool { return ids[i].String() < ids[j].String() })
+	return ids
+}
+
+// head is what a pipeline's receivers give to.
+func (b *builder) head(ctx context.Context, id pipeline.ID) (sink, error) {
+	if made, begun := b.heads[id]; begun {
+		if made == nil {
+			return sink{}, &Problem{Key: "service::pipelines::" + id.String(), Cause: "its connectors lead back to it: a cycle", Remedy: "take a connector out of the exporters or the receivers"}
+		}
+		return *made, nil
+	}
+	b.heads[id] = nil
+	p := b.c.service.Pipelines[id]
+	var ends []sink
+	for _, name := range p.Exporters {
+		if _, connected := b.c.connectors[name]; connected {
+			linked, err := b.connectors(ctx, name, id)
+			if err != nil {
+				return sink{}, err
+			}
+			ends = append(ends, linked...)
+			continue
+		}
+		u := use{name, id.Signal()}
+		if _, made := b.exporters[u]; !made {
+			s, err := b.exporter(ctx, u)
+			if err != nil {
+				return sink{}, problem("exporters::"+name.String(), err, "")
+			}
+			b.exporters[u] = s
+		}
+		ends = append(ends, b.exporters[u])
+	}
+	head := join(id.Signal(), ends)
+	for _, name := range slices.Backward(p.Processors) {
+		s, err := b.processor(ctx, use{name, id.Signal()}, id, head)
+		if err != nil {
+			return sink{}, problem("processors::"+name.String(), err, "")
+		}
+		s.mutates = s.mutates || head.mutates // what stands behind it may change the same data
+		head = s
+	}
+	b.heads[id] = &head
+	return head, nil
+}
+
+func (b *builder) exporter(ctx context.Context, u use) (sink, error) {
+	made, err := b.h.makeExporter(ctx, b.f, u, b.c.exporters[u.id])
+	if err != nil {
+		return sink{}, err
+	}
+	if _, flushes := made.(delivery.Flusher); !flushes {
+		if _, direct := made.(delivery.Direct); !direct {
+			made = newHeld(b.h, u, made)
+		}
+	}
+	b.h.add(part{section: "exporters", id: u.id, signal: u.signal, Component: made}, b.c.using("exporters", u)...)
+	return sinkOf(made), nil
+}
+
+func (h *Host) makeExporter(ctx context.Context, f Factories, u use, cfg component.Config) (made component.Component, err error) {
 	factory := find(plain(f.Exporters), u.id.Type()).(exporter.Factory)
 	set := exporter.Settings{ID: u.id, TelemetrySettings: h.telemetry(u.id), BuildInfo: h.info}
-	var made component.Component
-	var err error
 	switch u.signal {
 	case pipeline.SignalTraces:
 		made, err = factory.CreateTraces(ctx, set, cfg)
@@ -95,16 +147,13 @@ func (h *Host) exporter(ctx context.Context, u use, cfg component.Config, f Fact
 	default:
 		err = unknown(u.signal)
 	}
-	if err != nil {
-		return sink{}, err
-	}
-	h.add("exporters", u.id, made)
-	return sinkOf(made), nil
+	return whole(made, err)
 }
 
-func (h *Host) processor(ctx context.Context, u use, cfg component.Config, f Factories, next sink) (sink, error) {
-	factory := find(plain(f.Processors), u.id.Type()).(processor.Factory)
-	set := processor.Settings{ID: u.id, TelemetrySettings: h.telemetry(u.id), BuildInfo: h.info}
+func (b *builder) processor(ctx context.Context, u use, in pipeline.ID, next sink) (sink, error) {
+	factory := find(plain(b.f.Processors), u.id.Type()).(processor.Factory)
+	set := processor.Settings{ID: u.id, TelemetrySettings: b.h.telemetry(u.id), BuildInfo: b.h.info}
+	cfg := b.c.processors[u.id]
 	var made component.Component
 	var err error
 	switch u.signal {
@@ -117,16 +166,17 @@ func (h *Host) processor(ctx context.Context, u use, cfg component.Config, f Fac
 	default:
 		err = unknown(u.signal)
 	}
-	if err != nil {
+	if made, err = whole(made, err); err != nil {
 		return sink{}, err
 	}
-	h.add("processors", u.id, made)
+	b.h.add(part{section: "processors", id: u.id, signal: u.signal, Component: made}, in)
 	return sinkOf(made), nil
 }
 
-func (h *Host) receiver(ctx context.Context, u use, cfg component.Config, f Factories, next sink) error {
-	factory := find(plain(f.Receivers), u.id.Type()).(receiver.Factory)
-	set := receiver.Settings{ID: u.id, TelemetrySettings: h.telemetry(u.id), BuildInfo: h.info}
+func (b *builder) receiver(ctx context.Context, u use, next sink) error {
+	factory := find(plain(b.f.Receivers), u.id.Type()).(receiver.Factory)
+	set := receiver.Settings{ID: u.id, TelemetrySettings: b.h.telemetry(u.id), BuildInfo: b.h.info}
+	cfg := b.c.receivers[u.id]
 	var made component.Component
 	var err error
 	switch u.signal {
@@ -139,10 +189,28 @@ func (h *Host) receiver(ctx context.Context, u use, cfg component.Config, f Fact
 	default:
 		err = unknown(u.signal)
 	}
-	if err == nil {
-		h.add("receivers", u.id, made)
+	if made, err = whole(made, err); err == nil {
+		b.h.add(part{section: "receivers", id: u.id, signal: u.signal, Component: made}, b.c.using("receivers", u)...)
 	}
 	return err
+}
+
+// whole refuses what a broken factory may return: no error and nothing made.
+func whole(made component.Component, err error) (component.Component, error) {
+	if err == nil && made == nil {
+		err = errors.New("its factory made nothing")
+	}
+	return made, err
+}
+
+// using are the pipelines in which a component has its instance.
+func (c *config) using(section string, u use) (ids []pipeline.ID) {
+	for _, id := range c.pipelines() {
+		if id.Signal() == u.signal && slices.Contains(c.service.Pipelines[id].of(section), u.id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func unknown(signal pipeline.Signal) error {

@@ -5,13 +5,17 @@ package host
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pipeline"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/zap"
@@ -26,15 +30,26 @@ type Host struct {
 
 	info       component.BuildInfo
 	logger     *zap.Logger
-	parts      []part
+	factories  Factories
+	conf       *confmap.Conf
+	parts      []*part
 	extensions map[component.ID]component.Component
 	tally      delivery.Tally
+	statuses   sync.Mutex // of the parts' status and logged
 }
 
+// part is one instance of a component.
 type part struct {
 	section string
 	id      component.ID
+	signal  pipeline.Signal
 	component.Component
+
+	instance *componentstatus.InstanceID
+	status   componentstatus.Status
+	logged   time.Time
+	began    bool // Start was called
+	ended    bool // Shutdown was called
 }
 
 // New makes the components that the configuration asks for; nothing runs yet. Its errors are Problems.
@@ -48,7 +63,7 @@ func New(ctx context.Context, conf *confmap.Conf, f Factories, info component.Bu
 			return nil, problem("service::telemetry::logs::level", err, "one of debug, info, warn, error")
 		}
 	}
-	h := &Host{info: info, logger: logger, extensions: map[component.ID]component.Component{}}
+	h := &Host{info: info, logger: logger, factories: f, conf: conf, extensions: map[component.ID]component.Component{}}
 	if err := h.build(ctx, c, f); err != nil {
 		return nil, err
 	}
@@ -64,12 +79,46 @@ func (h *Host) telemetry(id component.ID) component.TelemetrySettings {
 	}
 }
 
-func (h *Host) add(section string, id component.ID, made component.Component) {
-	h.parts = append(h.parts, part{section, id, made})
+func (h *Host) add(p part, in ...pipeline.ID) {
+	p.instance = instance(p.section, p.id, in)
+	h.parts = append(h.parts, &p)
+}
+
+// every goes through the components of a section, in the order of starting.
+func (h *Host) every(section string) iter.Seq[*part] {
+	return func(yield func(*part) bool) {
+		for _, p := range h.parts {
+			if p.section == section && !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 // GetExtensions is what components may ask their host for.
 func (h *Host) GetExtensions() map[component.ID]component.Component { return h.extensions }
+
+// GetFactory is for components that make others (receiver_creator and its like).
+func (h *Host) GetFactory(kind component.Kind, name component.Type) component.Factory {
+	for section, k := range kinds {
+		if k == kind {
+			return find(h.factories.of(section), name)
+		}
+	}
+	return nil
+}
+
+// GetExporters is what some stock components still ask for.
+func (h *Host) GetExporters() map[pipeline.Signal]map[component.ID]component.Component {
+	all := map[pipeline.Signal]map[component.ID]component.Component{}
+	for p := range h.every("exporters") {
+		if all[p.signal] == nil {
+			all[p.signal] = map[component.ID]component.Component{}
+		}
+		all[p.signal][p.id] = p.Component
+	}
+	return all
+}
 
 // Tally is the account of records.
 func (h *Host) Tally() *delivery.Tally { return &h.tally }
@@ -84,14 +133,26 @@ func (h *Host) InvocationEnded(requestID string) {
 	}
 }
 
-// Start starts takers before givers. When one cannot start, all are shut down.
+// Start starts takers before givers. When one cannot start, those that have begun are shut down.
 func (h *Host) Start(ctx context.Context) error {
 	for _, p := range h.parts {
-		if err := p.Start(ctx, h); err != nil {
-			return errors.Join(problem(p.section+"::"+p.id.String(), err, ""), h.Shutdown(ctx))
+		p.began = true
+		h.report(p, componentstatus.NewEvent(componentstatus.StatusStarting))
+		if err := p.Start(ctx, partHost{h, p}); err != nil {
+			return errors.Join(startProblem(p, err), h.Shutdown(ctx))
 		}
+		h.reportStarted(p)
 	}
+	h.ready(ctx)
 	return nil
+}
+
+func startProblem(p *part, err error) *Problem {
+	remedy := ""
+	if errors.Is(err, syscall.EADDRINUSE) {
+		remedy = "another process of the function or another extension listens there: choose a free port with the endpoint key, and point the function's OTEL_EXPORTER_OTLP_ENDPOINT to it"
+	}
+	return problem(p.section+"::"+p.id.String(), err, remedy)
 }
 
 // Resume says to the components that an invocation begins.
@@ -115,41 +176,63 @@ func (h *Host) Held() (held delivery.Counts) {
 	return held
 }
 
-// Close ends everything: the receivers close, what they gave is delivered as far as ctx allows, the rest is dropped and counted.
+// Close ends everything in the order in which data passes: receivers close, processors and connectors hand on what they hold, exporters
+// deliver as far as ctx allows, and drop and count the rest; extensions are last.
 func (h *Host) Close(ctx context.Context) error {
+	h.notReady()
+	var errs []error
+	last := h.flushers("receivers")
 	for _, p := range slices.Backward(h.parts) {
 		if p.section == "receivers" {
-			if err := p.Shutdown(ctx); err != nil {
-				h.logger.Warn("receiver did not close", zap.String("component", p.id.String()), zap.Error(err))
+			errs = append(errs, h.shut(ctx, p))
+		}
+	}
+	for _, f := range last {
+		f.FlushLast(ctx) // a closed receiver may still hold what it got
+	}
+	for _, p := range slices.Backward(h.parts) {
+		if p.section == "processors" || p.section == "connectors" {
+			if f, ok := p.Component.(delivery.Flusher); ok && p.began {
+				f.FlushLast(ctx)
 			}
+			errs = append(errs, h.shut(ctx, p))
 		}
 	}
 	h.flush(func(f delivery.Flusher) { f.FlushLast(ctx) })
-	return h.Shutdown(ctx)
+	return errors.Join(append(errs, h.Shutdown(ctx))...)
 }
 
-// Shutdown stops givers before takers. It may be called again.
+// Shutdown stops givers before takers, each that has begun and not ended.
 func (h *Host) Shutdown(ctx context.Context) error {
 	var errs []error
 	for _, p := range slices.Backward(h.parts) {
-		if err := p.Shutdown(ctx); err != nil {
-			errs = append(errs, problem(p.section+"::"+p.id.String(), err, ""))
-		}
+		errs = append(errs, h.shut(ctx, p))
 	}
 	return errors.Join(errs...)
 }
 
-// flush empties receivers and processors one after the other, since one feeds the next, and then the exporters at once.
+func (h *Host) shut(ctx context.Context, p *part) error {
+	if !p.began || p.ended {
+		return nil
+	}
+	p.ended = true
+	h.report(p, componentstatus.NewEvent(componentstatus.StatusStopping))
+	if err := p.Shutdown(ctx); err != nil {
+		h.report(p, componentstatus.NewPermanentErrorEvent(err))
+		return problem(p.section+"::"+p.id.String(), err, "")
+	}
+	h.report(p, componentstatus.NewEvent(componentstatus.StatusStopped))
+	return nil
+}
+
+// flush empties receivers, processors and connectors one after the other, since one feeds the next, and then the exporters at once.
 func (h *Host) flush(one func(delivery.Flusher)) {
 	var exporters sync.WaitGroup
-	for _, section := range []string{"receivers", "processors", "exporters"} {
-		for _, f := range h.flushers(section) {
-			if section == "exporters" {
-				exporters.Go(func() { one(f) })
-			} else {
-				one(f)
-			}
-		}
+	for _, f := range h.flushers("receivers", "processors", "connectors") {
+		one(f)
+	}
+	for _, f := range h.flushers("exporters") {
+		exporters.Go(func() { one(f) })
 	}
 	exporters.Wait()
 }
@@ -159,7 +242,7 @@ func (h *Host) flushers(sections ...string) (found []delivery.Flusher) {
 	seen := map[component.Component]bool{}
 	for _, p := range slices.Backward(h.parts) {
 		f, ok := p.Component.(delivery.Flusher)
-		if ok && !seen[p.Component] && (len(sections) == 0 || slices.Contains(sections, p.section)) {
+		if ok && p.began && !p.ended && !seen[p.Component] && (len(sections) == 0 || slices.Contains(sections, p.section)) {
 			seen[p.Component] = true
 			found = append(found, f)
 		}

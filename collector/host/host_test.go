@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 
 // world holds components made with the Collector's own constructors, which write down what happens to them.
 type world struct {
+	mu      sync.Mutex // of got
 	log     []string
 	next    map[string]consumer.Traces // of receivers
 	got     map[string][]string        // span names by exporter
@@ -76,7 +78,11 @@ func (w *world) factories() Factories {
 		Exporters: []exporter.Factory{exporter.NewFactory(kind("out"), config, exporter.WithTraces(
 			func(_ context.Context, set exporter.Settings, _ component.Config) (exporter.Traces, error) {
 				c, err := consumer.NewTraces(func(_ context.Context, d ptrace.Traces) error {
-					w.got[set.ID.String()] = append(w.got[set.ID.String()], d.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).Name())
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					for _, rs := range d.ResourceSpans().All() {
+						w.got[set.ID.String()] = append(w.got[set.ID.String()], rs.ScopeSpans().At(0).Spans().At(0).Name())
+					}
 					return nil
 				})
 				return exporterPart{recorder{set.ID.String(), w}, c}, err

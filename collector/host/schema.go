@@ -13,8 +13,8 @@ import (
 
 // config is a configuration whose components are decoded and validated.
 type config struct {
-	receivers, processors, exporters, extensions map[component.ID]component.Config
-	service                                      service
+	receivers, processors, exporters, extensions, connectors map[component.ID]component.Config
+	service                                                  service
 }
 
 type service struct {
@@ -37,6 +37,10 @@ type pipelineKeys struct {
 	Exporters  []component.ID `mapstructure:"exporters"`
 }
 
+func (p *pipelineKeys) of(section string) []component.ID {
+	return map[string][]component.ID{"receivers": p.Receivers, "processors": p.Processors, "exporters": p.Exporters}[section]
+}
+
 var sections = []string{"receivers", "processors", "exporters", "extensions", "connectors", "service"}
 
 func decode(conf *confmap.Conf, f Factories) (*config, error) {
@@ -45,6 +49,7 @@ func decode(conf *confmap.Conf, f Factories) (*config, error) {
 			return nil, &Problem{Key: key, Cause: "unknown key", Remedy: "known are " + strings.Join(sections, ", ")}
 		}
 	}
+	f.alias()
 	c := &config{}
 	var err error
 	if c.receivers, err = components(conf, "receivers", plain(f.Receivers)); err != nil {
@@ -59,7 +64,7 @@ func decode(conf *confmap.Conf, f Factories) (*config, error) {
 	if c.extensions, err = components(conf, "extensions", plain(f.Extensions)); err != nil {
 		return nil, err
 	}
-	if _, err = components(conf, "connectors", plain(f.Connectors)); err != nil {
+	if c.connectors, err = components(conf, "connectors", plain(f.Connectors)); err != nil {
 		return nil, err
 	}
 	sub, err := conf.Sub("service")
@@ -92,8 +97,8 @@ func components(conf *confmap.Conf, section string, factories []component.Factor
 		if err != nil {
 			return nil, problem(key, err, "it must be keys with values")
 		}
-		cfg := factory.CreateDefaultConfig()
-		if err := sub.Unmarshal(&cfg); err != nil {
+		cfg, err := unmarshal(sub, factory, section)
+		if err != nil {
 			return nil, problem(key, err, "keys that it knows: "+strings.Join(keys(cfg), ", "))
 		}
 		if err := confmap.Validate(cfg); err != nil {
@@ -102,6 +107,38 @@ func components(conf *confmap.Conf, section string, factories []component.Factor
 		found[id] = cfg
 	}
 	return found, nil
+}
+
+// The queues of stock exporters hide data from the host, which would be cut by a freeze: the host's own stands before them instead.
+var hidden = []string{"sending_queue", "remote_write_queue", "retry_on_failure"}
+
+func unmarshal(sub *confmap.Conf, factory component.Factory, section string) (component.Config, error) {
+	cfg := factory.CreateDefaultConfig()
+	if section == "exporters" && !ours(cfg) {
+		plain := map[string]any{}
+		for _, key := range keys(cfg) {
+			if slices.Contains(hidden, key) && !sub.IsSet(key+"::enabled") {
+				plain[key] = map[string]any{"enabled": false}
+			}
+		}
+		visible := confmap.NewFromStringMap(sub.ToStringMap())
+		if err := visible.Merge(confmap.NewFromStringMap(plain)); err == nil && len(plain) > 0 {
+			if err := visible.Unmarshal(&cfg); err == nil {
+				return cfg, nil
+			}
+			cfg = factory.CreateDefaultConfig() // it has such a key in a form of its own, or an error to be told as the user wrote it
+		}
+	}
+	return cfg, sub.Unmarshal(&cfg)
+}
+
+// ours tells whether a configuration belongs to a component of this layer.
+func ours(cfg component.Config) bool {
+	t := reflect.TypeOf(cfg)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return strings.HasPrefix(t.PkgPath(), "github.com/open-telemetry/opentelemetry-lambda/collector/")
 }
 
 // check makes sure that the pipelines name components that are there.
@@ -116,10 +153,12 @@ func (c *config) check() error {
 		if p == nil || len(p.Receivers) == 0 || len(p.Exporters) == 0 {
 			return &Problem{Key: key, Cause: "no receivers or no exporters", Remedy: "a pipeline needs at least one of each"}
 		}
-		for section, named := range map[string][]component.ID{"receivers": p.Receivers, "processors": p.Processors, "exporters": p.Exporters} {
+		for _, section := range []string{"receivers", "processors", "exporters"} {
+			named := p.of(section)
 			configured := map[string]map[component.ID]component.Config{"receivers": c.receivers, "processors": c.processors, "exporters": c.exporters}[section]
 			for i, component := range named {
-				if _, ok := configured[component]; !ok {
+				_, connected := c.connectors[component]
+				if _, ok := configured[component]; !ok && (!connected || section == "processors") {
 					return missing(key+"::"+section, section, component)
 				}
 				if slices.Contains(named[:i], component) {

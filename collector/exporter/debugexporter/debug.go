@@ -23,6 +23,9 @@ type debugExporter struct {
 // Capabilities says that data is only read.
 func (*debugExporter) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
+// Direct says that nothing need wait for it.
+func (*debugExporter) Direct() {}
+
 // ConsumeTraces logs spans.
 func (e *debugExporter) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
 	e.logger.Info("traces", zap.Int("spans", td.SpanCount()))
