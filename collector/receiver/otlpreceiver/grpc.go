@@ -1,7 +1,6 @@
 package otlpreceiver
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,7 +28,7 @@ var grpcMethods = map[string]pipeline.Signal{
 }
 
 // OTLP over gRPC is one message each way, each behind five bytes (compressed or not, length), the status in the trailers.
-func (r *otlpReceiver) grpcHandler(s *ServerConfig) http.Handler {
+func (r *otlpReceiver) grpcHandler(s *GRPCConfig) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if q.ProtoMajor != 2 || q.Method != http.MethodPost || !strings.HasPrefix(q.Header.Get("Content-Type"), "application/grpc") {
 			http.Error(w, "this port speaks OTLP over gRPC; OTLP over HTTP is on another, usually 4318", http.StatusUnsupportedMediaType)
@@ -38,7 +37,8 @@ func (r *otlpReceiver) grpcHandler(s *ServerConfig) http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", "application/grpc")
 		h.Set("Grpc-Accept-Encoding", "gzip,identity")
-		if err := r.export(q, s.MaxRequestBodySize); err != nil {
+		rejected, err := r.export(q, int64(s.MaxRecvMsgSizeMiB)<<20)
+		if err != nil {
 			_, _ = io.Copy(io.Discard, io.LimitReader(q.Body, 1<<20))
 			h.Set("Grpc-Status", strconv.Itoa(grpcCode(err))) // headers alone: a response with nothing but its trailers
 			h.Set("Grpc-Message", percentEncode(err.Error()))
@@ -46,37 +46,39 @@ func (r *otlpReceiver) grpcHandler(s *ServerConfig) http.Handler {
 			return
 		}
 		h.Set("Trailer", "Grpc-Status")
-		_, _ = w.Write(make([]byte, 5)) // the empty message
+		reply := partialSuccess(make([]byte, 5), rejected)
+		binary.BigEndian.PutUint32(reply[1:], uint32(len(reply)-5))
+		_, _ = w.Write(reply)
 		h.Set("Grpc-Status", "0")
 	})
 }
 
-func (r *otlpReceiver) export(q *http.Request, limit int64) error {
+func (r *otlpReceiver) export(q *http.Request, limit int64) (rejected int, err error) {
 	signal, known := grpcMethods[q.URL.Path]
 	if !known {
-		return fmt.Errorf("%w %s", errMethod, q.URL.Path)
+		return 0, fmt.Errorf("%w %s", errMethod, q.URL.Path)
 	}
 	var prefix [5]byte
 	if _, err := io.ReadFull(q.Body, prefix[:]); err != nil {
-		return badMessage{err}
+		return 0, badMessage{err}
 	}
 	size := int64(binary.BigEndian.Uint32(prefix[1:]))
 	if size > limit {
-		return fmt.Errorf("%w: %d bytes, at most %d are taken", errTooLarge, size, limit)
+		return 0, tooLarge(limit)
 	}
-	var frame bytes.Buffer
-	if n, err := io.CopyN(&frame, q.Body, size); err != nil {
-		return badMessage{fmt.Errorf("%d of %d bytes: %w", n, size, err)}
-	}
-	encoding := ""
+	encoding, length := "", size
 	if prefix[0] == 1 {
-		if encoding = q.Header.Get("Grpc-Encoding"); encoding == "" || encoding == "identity" {
-			return badMessage{errors.New("compressed, but grpc-encoding does not say how")}
+		if encoding, length = q.Header.Get("Grpc-Encoding"), -1; encoding == "" || encoding == "identity" {
+			return 0, badMessage{errCompression}
 		}
 	}
-	body, err := readAll(&frame, encoding, limit)
+	frame := &io.LimitedReader{R: q.Body, N: size}
+	body, err := readAll(frame, encoding, length, limit)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	if frame.N > 0 {
+		return 0, badMessage{fmt.Errorf("%d bytes behind the compressed message", frame.N)}
 	}
 	return r.accept(q.Context(), signal, body, false)
 }

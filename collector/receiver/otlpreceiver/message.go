@@ -1,19 +1,17 @@
 package otlpreceiver
 
 import (
-	"bytes"
-	"compress/gzip"
-	"compress/zlib"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pipeline"
 	"go.uber.org/zap"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/wire"
 )
 
 var (
@@ -25,9 +23,52 @@ type badMessage struct{ cause error }
 
 func (b badMessage) Error() string { return "not an OTLP message: " + b.cause.Error() }
 
-// accept decodes one message and hands it on. The caller gets an error only for what is wrong with its message: what our side
-// cannot do with it is counted, never the function's problem.
-func (r *otlpReceiver) accept(ctx context.Context, signal pipeline.Signal, body []byte, json bool) error {
+// A message of this size cannot be nested so deeply that decoding it needs much stack.
+const harmless = 64 << 10
+
+// accept hands one message on: as it is when the pipeline takes that, else decoded. The caller gets an error only for what is wrong
+// with its message; rejected are records of a good one that the pipeline did not take, counted and logged.
+func (r *otlpReceiver) accept(ctx context.Context, signal pipeline.Signal, body []byte, json bool) (rejected int, err error) {
+	next := r.next(signal)
+	raw, forwards := next.(delivery.RawConsumer)
+	if !json && (forwards || next == nil || len(body) > harmless) {
+		switch n, err := wire.Count(signal, body); {
+		case errors.Is(err, wire.ErrNested):
+			return 0, badMessage{err}
+		case err == nil && next == nil:
+			return r.handled(signal, n, nil, true), nil
+		case err == nil && forwards && n > 0:
+			return r.handled(signal, n, raw.ConsumeRaw(ctx, signal, body, n), false), nil
+		}
+	}
+	n, consume, err := r.decode(ctx, signal, body, json)
+	switch {
+	case err != nil:
+		return 0, badMessage{err}
+	case next == nil:
+		return r.handled(signal, n, nil, true), nil
+	case n == 0:
+		return 0, nil
+	default:
+		return r.handled(signal, n, consume(), false), nil
+	}
+}
+
+// next is the consumer of a signal, or nil when no pipeline takes it.
+func (r *otlpReceiver) next(signal pipeline.Signal) (next any) {
+	switch {
+	case signal == pipeline.SignalTraces && r.traces != nil:
+		next = r.traces
+	case signal == pipeline.SignalMetrics && r.metrics != nil:
+		next = r.metrics
+	case signal == pipeline.SignalLogs && r.logs != nil:
+		next = r.logs
+	}
+	return next
+}
+
+// decode returns the number of records and what hands them on.
+func (r *otlpReceiver) decode(ctx context.Context, signal pipeline.Signal, body []byte, json bool) (records int, consume func() error, err error) {
 	switch signal {
 	case pipeline.SignalTraces:
 		unmarshal := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces
@@ -36,13 +77,9 @@ func (r *otlpReceiver) accept(ctx context.Context, signal pipeline.Signal, body 
 		}
 		data, err := unmarshal(body)
 		if err != nil {
-			return badMessage{err}
+			return 0, nil, err
 		}
-		n := data.SpanCount()
-		if r.traces == nil {
-			return r.lost(signal, n)
-		}
-		return r.handled(signal, n, r.traces.ConsumeTraces(ctx, data))
+		return data.SpanCount(), func() error { return r.traces.ConsumeTraces(ctx, data) }, nil
 	case pipeline.SignalMetrics:
 		unmarshal := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics
 		if json {
@@ -50,13 +87,9 @@ func (r *otlpReceiver) accept(ctx context.Context, signal pipeline.Signal, body 
 		}
 		data, err := unmarshal(body)
 		if err != nil {
-			return badMessage{err}
+			return 0, nil, err
 		}
-		n := data.DataPointCount()
-		if r.metrics == nil {
-			return r.lost(signal, n)
-		}
-		return r.handled(signal, n, r.metrics.ConsumeMetrics(ctx, data))
+		return data.DataPointCount(), func() error { return r.metrics.ConsumeMetrics(ctx, data) }, nil
 	default:
 		unmarshal := (&plog.ProtoUnmarshaler{}).UnmarshalLogs
 		if json {
@@ -64,54 +97,22 @@ func (r *otlpReceiver) accept(ctx context.Context, signal pipeline.Signal, body 
 		}
 		data, err := unmarshal(body)
 		if err != nil {
-			return badMessage{err}
+			return 0, nil, err
 		}
-		n := data.LogRecordCount()
-		if r.logs == nil {
-			return r.lost(signal, n)
-		}
-		return r.handled(signal, n, r.logs.ConsumeLogs(ctx, data))
+		return data.LogRecordCount(), func() error { return r.logs.ConsumeLogs(ctx, data) }, nil
 	}
 }
 
-func (r *otlpReceiver) handled(signal pipeline.Signal, n int, err error) error {
-	if err != nil {
+// handled counts what was not taken: all of a signal without a pipeline, whose sender need not hear of it, or what a pipeline refused.
+func (r *otlpReceiver) handled(signal pipeline.Signal, n int, err error, nowhere bool) (rejected int) {
+	if nowhere {
+		r.tally.Received.Add(signal, n)
 		r.tally.Dropped.Add(signal, n)
-		r.logger.Warn("pipeline failed, records are dropped", zap.String("signal", signal.String()), zap.Int("dropped", n), zap.Error(err))
 	}
-	return nil
-}
-
-// lost counts records of a signal that no pipeline takes.
-func (r *otlpReceiver) lost(signal pipeline.Signal, n int) error {
-	r.tally.Received.Add(signal, n)
+	if err == nil {
+		return 0
+	}
 	r.tally.Dropped.Add(signal, n)
-	return nil
-}
-
-// readAll reads at most limit bytes of the decompressed message.
-func readAll(body io.Reader, encoding string, limit int64) ([]byte, error) {
-	plain := body
-	var err error
-	switch encoding {
-	case "", "identity":
-	case "gzip":
-		plain, err = gzip.NewReader(body)
-	case "deflate", "zlib":
-		plain, err = zlib.NewReader(body)
-	default:
-		return nil, fmt.Errorf("%w %q: gzip and deflate are known", errEncoding, encoding)
-	}
-	if err != nil {
-		return nil, badMessage{err}
-	}
-	var out bytes.Buffer
-	n, err := io.Copy(&out, io.LimitReader(plain, limit+1))
-	if n > limit {
-		return nil, fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
-	}
-	if err != nil {
-		return nil, badMessage{err}
-	}
-	return out.Bytes(), nil
+	r.logger.Warn("pipeline failed, records are dropped", zap.String("signal", signal.String()), zap.Int("dropped", n), zap.Error(err))
+	return n
 }

@@ -39,17 +39,17 @@ func (r *otlpReceiver) Start(_ context.Context, host component.Host) (err error)
 			r.ended = h.InvocationEnded
 		}
 		if s := r.cfg.Protocols.HTTP; s != nil {
-			err = r.serve("http", s, r.httpHandler(s))
+			err = r.serve("http", s.Endpoint, r.httpHandler(s))
 		}
 		if s := r.cfg.Protocols.GRPC; s != nil {
-			err = errors.Join(err, r.serve("grpc", s, r.grpcHandler(s)))
+			err = errors.Join(err, r.serve("grpc", s.Endpoint, r.grpcHandler(s)))
 		}
 	})
 	return err
 }
 
-func (r *otlpReceiver) serve(protocol string, s *ServerConfig, handler http.Handler) error {
-	listeners, err := r.listen(s.Endpoint)
+func (r *otlpReceiver) serve(protocol, endpoint string, handler http.Handler) error {
+	listeners, err := r.listen(endpoint)
 	if err != nil {
 		return fmt.Errorf("protocols::%s::endpoint: %w", protocol, err)
 	}

@@ -39,7 +39,7 @@ func start(t *testing.T, got *taken, signals string) (grpc, http string, h *test
 	f := NewFactory()
 	cfg := f.CreateDefaultConfig().(*Config)
 	cfg.Protocols.GRPC.Endpoint, cfg.Protocols.HTTP.Endpoint = "localhost:0", "0.0.0.0:0"
-	cfg.Protocols.GRPC.MaxRequestBodySize, cfg.Protocols.HTTP.MaxRequestBodySize = 10_000, 10_000
+	cfg.Protocols.GRPC.MaxRecvMsgSizeMiB, cfg.Protocols.HTTP.MaxRequestBodySize = 1, 10_000
 	set := receiver.Settings{ID: component.MustNewID("otlp"), TelemetrySettings: component.TelemetrySettings{Logger: zap.NewNop()}}
 	var made component.Component
 	for _, signal := range strings.Fields(signals) {
@@ -133,6 +133,8 @@ func TestHTTP(t *testing.T) {
 		{"metrics", "POST", "/v1/metrics", proto, "", metrics(4), 200, ""},
 		{"logs", "POST", "/v1/logs", proto, "", logs(5), 200, ""},
 		{"parameters and gzip", "POST", "/v1/traces", proto + "; charset=utf-8", "gzip", gzipped(traces(10)), 200, ""},
+		{"capitals and spaces", "POST", "/v1/traces/", "Application/X-Protobuf ;a=b", "GZIP", gzipped(traces(0)), 200, ""},
+		{"gzip cut", "POST", "/v1/traces", proto, "gzip", gzipped(traces(10))[:30], 400, "not an OTLP message"},
 		{"deflate", "POST", "/v1/traces", proto, "deflate", deflated(traces(20)), 200, ""},
 		{"JSON", "POST", "/v1/traces", json, "", []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"x","traceId":"0102030405060708090a0b0c0d0e0f10"}]}]}]}`), 200, "{}"},
 		{"empty", "POST", "/v1/traces", proto, "", nil, 200, ""},
@@ -208,7 +210,7 @@ func TestGRPC(t *testing.T) {
 		{"nonsense", service + "trace.v1.TraceService/Export", "", frame(0, []byte("nonsense")), "3", "not an OTLP message"},
 		{"cut", service + "trace.v1.TraceService/Export", "", frame(0, traces(9))[:20], "3", "not an OTLP message"},
 		{"no frame", service + "trace.v1.TraceService/Export", "", nil, "3", "not an OTLP message"},
-		{"too large", service + "trace.v1.TraceService/Export", "", frame(0, make([]byte, 10_001)), "8", "too large"},
+		{"too large", service + "trace.v1.TraceService/Export", "", frame(0, make([]byte, 1<<20+1)), "8", "too large"},
 		{"bomb", service + "trace.v1.TraceService/Export", "gzip", frame(1, gzipped(make([]byte, 5<<20))), "8", "too large"},
 	} {
 		request, _ := http.NewRequest(http.MethodPost, "http://"+address+c.path, bytes.NewReader(c.body))
@@ -251,6 +253,9 @@ func TestConfig(t *testing.T) {
 		"{protocols: {http: {endpoint: nowhere}}}":        "must be host:port",
 		"{protocols: {http: {max_request_body_size: 0}}}": "more than 0",
 		"{protocols: {http: {cors: {}}}}":                 "invalid keys: cors",
+		"{protocols: {grpc: {keepalive: {}}}}":            "collector/run.sh build",
+		"{protocols: {grpc: {max_recv_msg_size_mib: 0}}}": "from 1 to 4095",
+		"{protocols: {http: {logs_url_path: v1/traces}}}": "must differ",
 	} {
 		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
 		if err != nil {
