@@ -36,7 +36,11 @@ func (c *collector) extension(ctx context.Context, address, name, initialization
 	if initialization == "lambda-managed-instances" {
 		events, schema = events[1:], "2025-01-29"
 	}
-	life := &lambda.Extension{API: lambda.NewAPI(address, name), Logger: c.logger, Ends: &c.ends}
+	life := &lambda.Extension{API: lambda.NewAPI(address, name), Logger: c.logger, Ends: &c.ends, Restored: initialization == "snap-start"}
+	var bad []string
+	if life.Flush, bad = lambda.FlushFromEnvironment(os.Getenv); len(bad) > 0 {
+		c.logger.Warn("flush settings cannot be used", zap.Strings("cause", bad))
+	}
 	if err := c.register(ctx, life.API, events); err != nil {
 		c.logger.Error("Lambda does not take the extension, it runs as a plain collector", zap.Error(err))
 		h := <-built

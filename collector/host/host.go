@@ -162,6 +162,37 @@ func (h *Host) Resume(idle bool) {
 	}
 }
 
+// Hold makes the components that can hold data back until Release or a flush, or send it as it comes.
+func (h *Host) Hold(on bool) {
+	for _, holder := range h.holders() {
+		holder.Hold(on)
+	}
+}
+
+// Release sends what is held, without waiting.
+func (h *Host) Release() {
+	for _, holder := range h.holders() {
+		holder.Release()
+	}
+}
+
+// Oldest is the wall time at which the oldest data that is held was taken; zero when there is none.
+func (h *Host) Oldest() (oldest time.Time) {
+	for _, holder := range h.holders() {
+		oldest = delivery.Older(oldest, holder.Oldest())
+	}
+	return oldest
+}
+
+func (h *Host) holders() (found []delivery.Holder) {
+	for _, f := range h.flushers() {
+		if holder, ok := f.(delivery.Holder); ok {
+			found = append(found, holder)
+		}
+	}
+	return found
+}
+
 // Flush returns when everything received is delivered or given up for now, or when ctx ends.
 func (h *Host) Flush(ctx context.Context) { h.flush(func(f delivery.Flusher) { f.Flush(ctx) }) }
 

@@ -22,6 +22,9 @@ type Collector interface {
 	Resume(idle bool)
 	Flush(ctx context.Context)
 	InvocationBegan(delivery.Invocation)
+	Hold(on bool)
+	Release()
+	Oldest() time.Time
 }
 
 var _ Collector = (*host.Host)(nil)
@@ -32,13 +35,24 @@ type Extension struct {
 	Ends      *Ends
 	Telemetry *Telemetry // nil where Lambda does not tell when the function is done
 	Logger    *zap.Logger
+	Flush     Flush
+	Restored  bool // the environment comes from a snapshot: the first invocation begins with connections of another machine
 
+	pace   pace
 	rested time.Time // wall time of the last activity
 }
 
 // Run serves events until SHUTDOWN, or until ctx ends; it returns the time by which everything must have ended.
 func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, reason string) {
-	e.rested = now()
+	e.pace, e.rested = pace{Flush: e.Flush}, now()
+	if e.Flush.Policy == Periodic || e.Flush.Policy == AtShutdown {
+		c.Hold(true)
+	}
+	if e.Flush.Policy != AtShutdown && e.Flush.Policy != End {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go e.watch(ctx, c, e.pace.Flush)
+	}
 	for pause := 10 * time.Millisecond; ; {
 		event, err := e.API.Next(ctx)
 		if ctx.Err() != nil {
@@ -53,9 +67,7 @@ func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, r
 		case event.Type == Shutdown:
 			return event.Deadline().Add(-lastReserve), event.Reason
 		case event.Type == Invoke:
-			c.Resume(now().Sub(e.rested) > idleSpell)
-			c.InvocationBegan(delivery.Invocation{RequestID: event.RequestID, ARN: event.ARN, TraceHeader: event.TraceHeader, Deadline: event.Deadline()})
-			e.invocation(ctx, event, c)
+			e.safely(func() { e.invocation(ctx, event, c) })
 		}
 		pause, e.rested = 10*time.Millisecond, now()
 	}
@@ -64,6 +76,17 @@ func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, r
 // invocation returns when the environment may be frozen. Without word of the function's end that is at once: what comes later is
 // sent while the function runs, and what a freeze cuts off goes on after it.
 func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
+	begins := now()
+	c.Resume(begins.Sub(e.rested) > idleSpell || (e.Restored && e.pace.invocations == 0))
+	hold, release := e.pace.begin(begins, c.Oldest())
+	if e.Telemetry == nil && e.Flush.Policy == Auto {
+		hold = false
+	}
+	c.Hold(hold)
+	if release {
+		c.Release()
+	}
+	c.InvocationBegan(delivery.Invocation{RequestID: event.RequestID, ARN: event.ARN, TraceHeader: event.TraceHeader, Deadline: event.Deadline()})
 	if e.Telemetry == nil {
 		return
 	}
@@ -77,9 +100,42 @@ func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
 	case <-ctx.Done():
 		return
 	}
-	flush, cancel := context.WithTimeout(ctx, host.Budget(now(), event.Deadline(), reserve, patience))
+	if hold && !e.pace.old(now(), c.Oldest()) {
+		return
+	}
+	flush, cancel := context.WithTimeout(ctx, host.Budget(now(), event.Deadline(), reserve, e.Flush.Wait))
 	defer cancel()
 	c.Flush(flush)
+}
+
+// watch sends what gets too old while the environment runs: beside a handler that takes long, or between the invocations of an
+// environment that is not frozen.
+func (e *Extension) watch(ctx context.Context, c Collector, flush Flush) {
+	watched := pace{Flush: flush}
+	ticker := time.NewTicker(min(time.Second, flush.MaxAge/2))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			e.safely(func() {
+				if watched.old(now(), c.Oldest()) {
+					c.Release()
+				}
+			})
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// safely keeps a panic of a component from ending the process, and with it the function.
+func (e *Extension) safely(do func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			e.Logger.Error("a component panicked, the extension goes on", zap.Any("error", cause), zap.Stack("stack"))
+		}
+	}()
+	do()
 }
 
 // now is the wall time without the monotonic clock, which may stand still in a freeze.
