@@ -22,6 +22,7 @@ type collector struct {
 	info       component.BuildInfo
 	logger     *zap.Logger
 	level      *logLevel
+	secrets    *secrets
 	ends       lambda.Ends
 	// wish is what the components want of Lambda's telemetry events, as soon as they are made.
 	wish chan delivery.TelemetryWish
@@ -63,6 +64,7 @@ func (c *collector) extension(ctx context.Context, address, name, initialization
 	if telemetry != nil {
 		telemetry.Deliver(h.ConsumeTelemetry)
 	}
+	c.logger.Info("started", zap.String("version", c.info.Version), zap.String("flush", string(life.Flush.Policy)))
 	deadline, reason := life.Run(ctx, h)
 	c.end(h, deadline, reason)
 }
@@ -127,6 +129,7 @@ func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []stri
 		}
 	}
 	if err == nil {
+		c.secrets.configuration(conf.ToStringMap(), false)
 		h, err = host.New(ctx, conf, c.components, c.info, c.logger, c.level.Set)
 	}
 	if p := (*host.Problem)(nil); errors.As(err, &p) && p.Source == "" {
@@ -183,12 +186,24 @@ func (c *collector) end(h *host.Host, deadline time.Time, reason string) {
 	if err := h.Close(ctx); err != nil {
 		c.logger.Warn("a component did not shut down", zap.Error(err))
 	}
-	t := h.Tally()
-	fields := []zap.Field{zap.Reflect("received", t.Received.Counts().Fields()), zap.Reflect("sent", t.Sent.Counts().Fields()), zap.Reflect("dropped", t.Dropped.Counts().Fields())}
-	if resent := t.Resent.Counts(); resent.Sum() > 0 {
+	c.account(h.Tally(), reason)
+}
+
+// account tells what became of the records when some were dropped, and when somebody asks: a line in every environment costs money.
+func (c *collector) account(t *delivery.Tally, reason string) {
+	dropped, resent := t.Dropped.Counts(), t.Resent.Counts()
+	say := c.logger.Debug
+	switch {
+	case dropped.Sum() > 0:
+		say = c.logger.Warn
+	case strings.EqualFold(os.Getenv("OTEL_LAMBDA_ACCOUNT"), "true"):
+		say = c.logger.Info
+	}
+	fields := []zap.Field{zap.Reflect("received", t.Received.Counts().Fields()), zap.Reflect("sent", t.Sent.Counts().Fields()), zap.Reflect("dropped", dropped.Fields())}
+	if resent.Sum() > 0 {
 		fields = append(fields, zap.Reflect("resent", resent.Fields()))
 	}
-	c.logger.Info("shutdown", append(fields, zap.String("reason", reason))...)
+	say("shutdown", append(fields, zap.String("reason", reason))...)
 }
 
 func (c *collector) say(nowhere []string) {

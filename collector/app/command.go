@@ -45,9 +45,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, versi
 	if len(given) == 0 {
 		given = configuredURIs(os.Getenv)
 	}
-	logger, level := newLogger(stdout, os.Getenv("OPENTELEMETRY_EXTENSION_LOG_LEVEL"))
+	logger, level, log := newLogger(stdout, os.Getenv, os.Environ())
 	info := component.BuildInfo{Command: "opentelemetry-lambda-collector", Description: "OpenTelemetry Collector for AWS Lambda", Version: version}
-	c := &collector{uris: given, components: components, info: info, logger: logger, level: level}
+	c := &collector{uris: given, components: components, info: info, logger: logger, level: level, secrets: log.secrets}
 	switch address := os.Getenv("AWS_LAMBDA_RUNTIME_API"); {
 	case verb == "help":
 		fmt.Fprint(stdout, usage)

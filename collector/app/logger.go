@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -29,22 +30,40 @@ func (l *logLevel) Set(name string) error {
 	return err
 }
 
-// newLogger writes a JSON object a line, without a time, which Lambda adds.
-func newLogger(out io.Writer, name string) (*zap.Logger, *logLevel) {
+// newLogger writes one line a record, to Lambda's variables: as JSON with the keys by which Lambda filters (timestamp, level), or as text.
+func newLogger(out io.Writer, getenv func(string) string, environment []string) (*zap.Logger, *logLevel, *lines) {
 	level := &logLevel{}
-	_ = level.Set(name) // an unknown name leaves info
-	return zap.New(&lines{LevelEnabler: level, out: zapcore.Lock(zapcore.AddSync(out))}, zap.ErrorOutput(zapcore.AddSync(io.Discard))), level
+	for _, name := range []string{"AWS_LAMBDA_LOG_LEVEL", "OPENTELEMETRY_EXTENSION_LOG_LEVEL"} { // the last one counts
+		switch value := strings.ToLower(strings.TrimSpace(getenv(name))); value {
+		case "":
+		case "trace":
+			_ = level.Set("debug")
+		default:
+			_ = level.Set(value) // an unknown name changes nothing
+		}
+	}
+	core := &lines{
+		LevelEnabler: level, out: zapcore.Lock(zapcore.AddSync(out)), text: strings.EqualFold(getenv("AWS_LAMBDA_LOG_FORMAT"), "text"),
+		calm: &calm{seen: map[string]*spell{}}, secrets: &secrets{},
+	}
+	core.secrets.environment(environment)
+	return zap.New(core, zap.ErrorOutput(zapcore.AddSync(io.Discard))), level, core
 }
 
 // lines is a zapcore.Core. zap's own JSON encoder would bring encoding/json, half a megabyte.
 type lines struct {
 	zapcore.LevelEnabler
-	out    zapcore.WriteSyncer
-	fields []zapcore.Field
+	out     zapcore.WriteSyncer
+	fields  []zapcore.Field
+	text    bool
+	calm    *calm
+	secrets *secrets
 }
 
 func (c *lines) With(fields []zapcore.Field) zapcore.Core {
-	return &lines{LevelEnabler: c.LevelEnabler, out: c.out, fields: append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+	with := *c
+	with.fields = append(c.fields[:len(c.fields):len(c.fields)], fields...)
+	return &with
 }
 
 func (c *lines) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -55,22 +74,48 @@ func (c *lines) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapco
 }
 
 func (c *lines) Write(entry zapcore.Entry, fields []zapcore.Field) error {
-	b := append(jsonwrite.String([]byte(`{"level":`), entry.Level.String()), `,"msg":`...)
-	b = jsonwrite.String(b, entry.Message)
+	if entry.Level >= zapcore.WarnLevel {
+		suppressed, write := c.calm.may(entry, c.fields)
+		if !write {
+			return nil
+		}
+		if suppressed > 0 {
+			fields = append(fields[:len(fields):len(fields)], zap.Int("suppressed", suppressed))
+		}
+	}
+	var b []byte
+	if c.text {
+		b = append([]byte("collector "), entry.Level.CapitalString()...)
+		b = append(append(b, ' '), oneLine(entry.Message)...)
+	} else {
+		b = append(entry.Time.UTC().AppendFormat([]byte(`{"timestamp":"`), "2006-01-02T15:04:05.000Z"), `","level":"`...)
+		b = append(append(b, entry.Level.CapitalString()...), `","msg":`...)
+		b = jsonwrite.String(b, entry.Message)
+	}
 	for _, list := range [][]zapcore.Field{c.fields, fields} {
 		for _, field := range list {
 			if field.Type == zapcore.SkipType || field.Type == zapcore.NamespaceType {
 				continue
 			}
-			b = append(jsonwrite.String(append(b, ','), field.Key), ':')
+			if c.text {
+				b = append(append(append(b, ' '), field.Key...), '=')
+			} else {
+				b = append(jsonwrite.String(append(b, ','), field.Key), ':')
+			}
 			b = jsonwrite.Value(b, valueOf(field))
 		}
 	}
-	_, err := c.out.Write(append(b, '}', '\n'))
+	if !c.text {
+		b = append(b, '}')
+	}
+	_, err := c.out.Write(append(c.secrets.hide(b), '\n'))
 	return err
 }
 
 func (c *lines) Sync() error { return c.out.Sync() }
+
+// oneLine keeps a message from looking like two records of a text log.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // valueOf does what Field.AddTo does. It calls no method of zapcore's encoders and marshalers: the first such call would keep all of
 // them, encoding/json and YAML's writer in the binary. Objects that want to be asked for their fields are printed as they are.

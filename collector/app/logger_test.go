@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -31,9 +34,98 @@ func records(t *testing.T, out *bytes.Buffer) (all []map[string]any) {
 	return all
 }
 
+type variables map[string]string
+
+func (v variables) get(name string) string { return v[name] }
+
+func TestLogLevelAndFormatAreLambdasUnlessToldOtherwise(t *testing.T) {
+	for _, c := range []struct {
+		env  variables
+		want int // records of debug, info, warn, error that are written
+	}{
+		{variables{}, 3},
+		{variables{"AWS_LAMBDA_LOG_LEVEL": "TRACE"}, 4},
+		{variables{"AWS_LAMBDA_LOG_LEVEL": "ERROR"}, 1},
+		{variables{"AWS_LAMBDA_LOG_LEVEL": "FATAL"}, 0},
+		{variables{"AWS_LAMBDA_LOG_LEVEL": "ERROR", "OPENTELEMETRY_EXTENSION_LOG_LEVEL": "warn"}, 2},
+		{variables{"AWS_LAMBDA_LOG_LEVEL": "ERROR", "OPENTELEMETRY_EXTENSION_LOG_LEVEL": "loud"}, 1},
+	} {
+		var out bytes.Buffer
+		logger, _, _ := newLogger(&out, c.env.get, nil)
+		logger.Debug("a")
+		logger.Info("b")
+		logger.Warn("c")
+		logger.Error("d")
+		if got := len(records(t, &out)); got != c.want {
+			t.Errorf("%v: %d records", c.env, got)
+		}
+	}
+	var out bytes.Buffer
+	logger, _, _ := newLogger(&out, variables{"AWS_LAMBDA_LOG_FORMAT": "Text"}.get, nil)
+	logger.With(zap.String("component", "otlp")).Warn("two\nlines", zap.Int("n", 1), zap.Error(errors.New("a \"b\"\nc")))
+	if want := `collector WARN two lines component="otlp" n=1 error="a \"b\"\nc"` + "\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
+
+func TestWhatRepeatsItselfIsWrittenOnceAMinuteWithACount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		logger, _, _ := newLogger(&out, variables{}.get, nil)
+		for range 5 {
+			logger.Warn("again")
+			logger.Info("each time")
+		}
+		logger.With(zap.String("component", "other")).Warn("again")
+		time.Sleep(time.Minute)
+		logger.Warn("again")
+		logger.Warn("again")
+		var warnings []any
+		for _, one := range records(t, &out) {
+			if one["level"] == "WARN" {
+				warnings = append(warnings, one["suppressed"])
+			}
+		}
+		if len(records(t, &out)) != 8 || !reflect.DeepEqual(warnings, []any{nil, nil, 4.0}) {
+			t.Errorf("%s", out.String())
+		}
+		for i := range 10 * calmMost {
+			logger.Warn(strconv.Itoa(i))
+		}
+		if n := len(logger.Core().(*lines).calm.seen); n > calmMost {
+			t.Errorf("%d messages are remembered", n)
+		}
+	})
+}
+
+func TestSecretsAreNotInTheLog(t *testing.T) {
+	for _, format := range []string{"JSON", "Text"} {
+		var out bytes.Buffer
+		environment := []string{`OTEL_EXPORTER_OTLP_HEADERS=api-key=hunter%3D22,x=y`, "AWS_SESSION_TOKEN=sessiontoken", "HOME=/root", "PLAIN=plainvalue"}
+		logger, _, log := newLogger(&out, variables{"AWS_LAMBDA_LOG_FORMAT": format}.get, environment)
+		log.secrets.configuration(map[string]any{
+			"exporters":  map[string]any{"a": map[string]any{"endpoint": "http://visible", "headers": map[string]any{"Authorization": `Bearer abc"defgh`, "n": 1}}},
+			"extensions": map[string]any{"b": map[string]any{"client_auth": map[string]any{"username": "visible-user", "password": "swordfish"}, "list": []any{map[string]any{"token": "tokens-too"}}}},
+		}, false)
+		for i, text := range []string{"hunter%3D22", "hunter=22", "sessiontoken", `Bearer abc"defgh`, `abc"defgh`, "swordfish", "tokens-too"} {
+			logger.Warn(fmt.Sprint(i), zap.Error(errors.New("server said: "+text)), zap.Any("any", map[string]any{"x": text}))
+			logger.Warn(fmt.Sprint(i, text))
+		}
+		logger.Warn("http://visible visible-user /root plainvalue y")
+		for _, hidden := range []string{"hunter", "sessiontoken", "defgh", "swordfish", "tokens-too"} {
+			if strings.Contains(out.String(), hidden) {
+				t.Errorf("%s is in %s", hidden, out.String())
+			}
+		}
+		if !strings.Contains(out.String(), "http://visible visible-user /root plainvalue y") {
+			t.Errorf("more is hidden than secrets: %s", out.String())
+		}
+	}
+}
+
 func TestLogLinesAreJSONWhateverIsInThem(t *testing.T) {
 	var out bytes.Buffer
-	logger, level := newLogger(&out, "")
+	logger, level, _ := newLogger(&out, variables{}.get, nil)
 	logger.Debug("not at this level")
 	logger.With(zap.String("who", "me")).Warn("quote \" slash \\ line\nbell\a bad \xff ü 😀",
 		zap.Int("int", -3), zap.Bool("yes", true), zap.Duration("d", 1500*time.Millisecond), zap.Error(errors.New("why")), zap.Strings("list", []string{"a", "b"}),
@@ -43,8 +135,14 @@ func TestLogLinesAreJSONWhateverIsInThem(t *testing.T) {
 	}
 	logger.Debug("now")
 	got := records(t, &out)
+	for _, one := range got {
+		if _, err := time.Parse(time.RFC3339, fmt.Sprint(one["timestamp"])); err != nil {
+			t.Error(err)
+		}
+		delete(one, "timestamp")
+	}
 	want := map[string]any{
-		"level": "warn", "msg": "quote \" slash \\ line\nbell\a bad \ufffd ü 😀", "who": "me", "int": -3.0, "yes": true, "d": "1.5s", "error": "why",
+		"level": "WARN", "msg": "quote \" slash \\ line\nbell\a bad \ufffd ü 😀", "who": "me", "int": -3.0, "yes": true, "d": "1.5s", "error": "why",
 		"list": []any{"a", "b"}, "map": map[string]any{"z": 1.0, "a": []any{"x", nil, false}}, "f": "0.5",
 	}
 	if len(got) != 2 || !reflect.DeepEqual(got[0], want) || got[1]["msg"] != "now" {
@@ -54,7 +152,7 @@ func TestLogLinesAreJSONWhateverIsInThem(t *testing.T) {
 
 func TestDebugExporterWritesWhatPasses(t *testing.T) {
 	var out bytes.Buffer
-	logger, _ := newLogger(&out, "info")
+	logger, _, _ := newLogger(&out, variables{}.get, nil)
 	f := debugexporter.NewFactory()
 	cfg := f.CreateDefaultConfig().(*debugexporter.Config)
 	cfg.Verbosity = "detailed"

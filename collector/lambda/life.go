@@ -2,6 +2,8 @@ package lambda
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
@@ -112,7 +114,7 @@ func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
 // environment that is not frozen.
 func (e *Extension) watch(ctx context.Context, c Collector, flush Flush) {
 	watched := pace{Flush: flush}
-	ticker := time.NewTicker(min(time.Second, flush.MaxAge/2))
+	ticker := time.NewTicker(max(10*time.Millisecond, min(time.Second, flush.MaxAge/2)))
 	defer ticker.Stop()
 	for {
 		select {
@@ -132,7 +134,7 @@ func (e *Extension) watch(ctx context.Context, c Collector, flush Flush) {
 func (e *Extension) safely(do func()) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			e.Logger.Error("a component panicked, the extension goes on", zap.Any("error", cause), zap.Stack("stack"))
+			e.Logger.Error("a component panicked, the extension goes on", zap.String("error", fmt.Sprint(cause)), zap.String("stack", string(debug.Stack())))
 		}
 	}()
 	do()
