@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -138,18 +139,30 @@ func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []stri
 	return h, nowhere, err
 }
 
+// begin makes and starts the host that the configuration wants; a component that panics is an error.
+func (c *collector) begin(ctx context.Context) (h *host.Host, err error) {
+	wish := delivery.TelemetryWish{}
+	tell := sync.OnceFunc(func() { c.wish <- wish })
+	defer tell()
+	defer delivery.Recover(&err)
+	h, nowhere, err := c.configure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wish = h.TelemetryWanted()
+	tell()
+	h.OnInvocationEnd = c.ends.Finish
+	if err := h.Start(ctx); err != nil {
+		return nil, err
+	}
+	c.say(nowhere)
+	return h, nil
+}
+
 // start makes the host run. When its configuration is no good, one that takes everything and counts it as dropped runs instead.
 func (c *collector) start(ctx context.Context) *host.Host {
-	h, nowhere, err := c.configure(ctx)
+	h, err := c.begin(ctx)
 	if err == nil {
-		c.wish <- h.TelemetryWanted()
-		h.OnInvocationEnd = c.ends.Finish
-		err = h.Start(ctx)
-	} else {
-		c.wish <- delivery.TelemetryWish{}
-	}
-	if err == nil {
-		c.say(nowhere)
 		return h
 	}
 	c.complain(err)
@@ -176,34 +189,6 @@ func (c *collector) dropping(ctx context.Context) *host.Host {
 		return &host.Host{}
 	}
 	return h
-}
-
-// end flushes, closes and gives the account.
-func (c *collector) end(h *host.Host, deadline time.Time, reason string) {
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
-	h.EnvironmentEnds(ctx, reason)
-	if err := h.Close(ctx); err != nil {
-		c.logger.Warn("a component did not shut down", zap.Error(err))
-	}
-	c.account(h.Tally(), reason)
-}
-
-// account tells what became of the records when some were dropped, and when somebody asks: a line in every environment costs money.
-func (c *collector) account(t *delivery.Tally, reason string) {
-	dropped, resent := t.Dropped.Counts(), t.Resent.Counts()
-	say := c.logger.Debug
-	switch {
-	case dropped.Sum() > 0:
-		say = c.logger.Warn
-	case strings.EqualFold(os.Getenv("OTEL_LAMBDA_ACCOUNT"), "true"):
-		say = c.logger.Info
-	}
-	fields := []zap.Field{zap.Reflect("received", t.Received.Counts().Fields()), zap.Reflect("sent", t.Sent.Counts().Fields()), zap.Reflect("dropped", dropped.Fields())}
-	if resent.Sum() > 0 {
-		fields = append(fields, zap.Reflect("resent", resent.Fields()))
-	}
-	say("shutdown", append(fields, zap.String("reason", reason))...)
 }
 
 func (c *collector) say(nowhere []string) {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,4 +269,35 @@ func TestHoldingLaneSendsWhenHalfOfItsMemoryIsUsed(t *testing.T) {
 			t.Errorf("sent %+v", tally.Sent.Counts())
 		}
 	})
+}
+
+func TestPanicOfASendCostsOnlyItsMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{delay: time.Second}
+		l := NewLane(Settings{Signal: pipeline.SignalTraces, Logger: zap.NewNop(), MaxHeld: 1000, MaxRequest: 1000, Retry: true, Send: func(ctx context.Context, bodies [][]byte) Outcome {
+			for _, body := range bodies {
+				if string(body) == "bad" {
+					panic("trips")
+				}
+			}
+			return f.send(ctx, bodies)
+		}}, &tally)
+		defer l.Stop()
+		for _, body := range []string{"first", "a", "bad", "c"} {
+			l.Put(Item{Body: []byte(body), Records: 2})
+			synctest.Wait()
+		}
+		within(t, time.Minute, l.Flush)
+		if sent, dropped := tally.Sent.Counts().Spans, tally.Dropped.Counts().Spans; sent != 6 || dropped != 2 {
+			t.Errorf("sent %d, dropped %d", sent, dropped)
+		}
+	})
+}
+
+func TestRecoverSaysWhatAndWhere(t *testing.T) {
+	err := Safely(func() error { var none map[string]int; none["a"] = 1; return nil })
+	if err == nil || !strings.Contains(err.Error(), "nil map") || !strings.Contains(err.Error(), "lane_test.go") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
 }

@@ -27,7 +27,7 @@ func (l *Lane) run() {
 		l.abort, l.aborted = cancel, false
 		l.request++
 		l.mu.Unlock()
-		outcome := l.set.Send(ctx, bodies)
+		outcome := l.send(ctx, bodies)
 		cancel()
 		l.mu.Lock()
 		n := l.flying
@@ -35,6 +35,14 @@ func (l *Lane) run() {
 		l.settle(outcome, n)
 		l.notify()
 	}
+}
+
+// send makes a refusal of a panic, so that a message which the exporter trips over is dropped and counted.
+func (l *Lane) send(ctx context.Context, bodies [][]byte) (outcome Outcome) {
+	if err := Safely(func() error { outcome = l.set.Send(ctx, bodies); return nil }); err != nil {
+		return Outcome{Verdict: Refused, Err: err}
+	}
+	return outcome
 }
 
 // wait releases the lock until something changes or the pause is over.

@@ -138,7 +138,7 @@ func (h *Host) Start(ctx context.Context) error {
 	for _, p := range h.parts {
 		p.began = true
 		h.report(p, componentstatus.NewEvent(componentstatus.StatusStarting))
-		if err := p.Start(ctx, partHost{h, p}); err != nil {
+		if err := delivery.Safely(func() error { return p.Start(ctx, partHost{h, p}) }); err != nil {
 			return errors.Join(startProblem(p, err), h.Shutdown(ctx))
 		}
 		h.reportStarted(p)
@@ -158,21 +158,21 @@ func startProblem(p *part, err error) *Problem {
 // Resume says to the components that an invocation begins.
 func (h *Host) Resume(idle bool) {
 	for _, f := range h.flushers() {
-		f.Resume(idle)
+		h.guard(func() { f.Resume(idle) })
 	}
 }
 
 // Hold makes the components that can hold data back until Release or a flush, or send it as it comes.
 func (h *Host) Hold(on bool) {
 	for _, holder := range h.holders() {
-		holder.Hold(on)
+		h.guard(func() { holder.Hold(on) })
 	}
 }
 
 // Release sends what is held, without waiting.
 func (h *Host) Release() {
 	for _, holder := range h.holders() {
-		holder.Release()
+		h.guard(holder.Release)
 	}
 }
 
@@ -219,12 +219,12 @@ func (h *Host) Close(ctx context.Context) error {
 		}
 	}
 	for _, f := range last {
-		f.FlushLast(ctx) // a closed receiver may still hold what it got
+		h.guard(func() { f.FlushLast(ctx) }) // a closed receiver may still hold what it got
 	}
 	for _, p := range slices.Backward(h.parts) {
 		if p.section == "processors" || p.section == "connectors" {
 			if f, ok := p.Component.(delivery.Flusher); ok && p.began {
-				f.FlushLast(ctx)
+				h.guard(func() { f.FlushLast(ctx) })
 			}
 			errs = append(errs, h.shut(ctx, p))
 		}
@@ -248,7 +248,7 @@ func (h *Host) shut(ctx context.Context, p *part) error {
 	}
 	p.ended = true
 	h.report(p, componentstatus.NewEvent(componentstatus.StatusStopping))
-	if err := p.Shutdown(ctx); err != nil {
+	if err := delivery.Safely(func() error { return p.Shutdown(ctx) }); err != nil {
 		h.report(p, componentstatus.NewPermanentErrorEvent(err))
 		return problem(p.section+"::"+p.id.String(), err, "")
 	}
@@ -256,14 +256,21 @@ func (h *Host) shut(ctx context.Context, p *part) error {
 	return nil
 }
 
+// guard keeps the panic of one component from what the others have to do.
+func (h *Host) guard(do func()) {
+	if err := delivery.Safely(func() error { do(); return nil }); err != nil {
+		h.logger.Error("a component failed, the others go on", zap.Error(err))
+	}
+}
+
 // flush empties receivers, processors and connectors one after the other, since one feeds the next, and then the exporters at once.
 func (h *Host) flush(one func(delivery.Flusher)) {
 	var exporters sync.WaitGroup
 	for _, f := range h.flushers("receivers", "processors", "connectors") {
-		one(f)
+		h.guard(func() { one(f) })
 	}
 	for _, f := range h.flushers("exporters") {
-		exporters.Go(func() { one(f) })
+		exporters.Go(func() { h.guard(func() { one(f) }) })
 	}
 	exporters.Wait()
 }

@@ -31,20 +31,20 @@ func (h *Host) TelemetryWanted() (wish delivery.TelemetryWish) {
 // ConsumeTelemetry gives a batch of Lambda's telemetry events to the components that want any.
 func (h *Host) ConsumeTelemetry(events []delivery.TelemetryEvent) {
 	for _, l := range implementing[delivery.TelemetryListener](h) {
-		l.ConsumeTelemetry(events)
+		h.guard(func() { l.ConsumeTelemetry(events) })
 	}
 }
 
 // InvocationBegan tells the components.
 func (h *Host) InvocationBegan(i delivery.Invocation) {
 	for _, l := range implementing[delivery.LifeListener](h) {
-		l.InvocationBegan(i)
+		h.guard(func() { l.InvocationBegan(i) })
 	}
 }
 
 // EnvironmentEnds tells the components, while everything still runs.
 func (h *Host) EnvironmentEnds(ctx context.Context, reason string) {
 	for _, l := range implementing[delivery.LifeListener](h) {
-		l.EnvironmentEnds(ctx, reason)
+		h.guard(func() { l.EnvironmentEnds(ctx, reason) })
 	}
 }

@@ -125,30 +125,34 @@ func (s *sink) takeRaw(raw rawFunc) {
 	}
 }
 
-// counted counts what a receiver hands on.
+// counted counts what a receiver hands on. A panic behind it is an error: the function must not see it.
 func counted(s sink, signal pipeline.Signal, tally *delivery.Tally) sink {
 	switch signal {
 	case pipeline.SignalTraces:
 		next := s.traces.ConsumeTraces
-		s.traces = tracesSink{func(ctx context.Context, d ptrace.Traces) error {
+		s.traces = tracesSink{func(ctx context.Context, d ptrace.Traces) (err error) {
+			defer delivery.Recover(&err)
 			tally.Received.Add(signal, d.SpanCount())
 			return next(ctx, d)
 		}, s.mutates}
 	case pipeline.SignalMetrics:
 		next := s.metrics.ConsumeMetrics
-		s.metrics = metricsSink{func(ctx context.Context, d pmetric.Metrics) error {
+		s.metrics = metricsSink{func(ctx context.Context, d pmetric.Metrics) (err error) {
+			defer delivery.Recover(&err)
 			tally.Received.Add(signal, d.DataPointCount())
 			return next(ctx, d)
 		}, s.mutates}
 	case pipeline.SignalLogs:
 		next := s.logs.ConsumeLogs
-		s.logs = logsSink{func(ctx context.Context, d plog.Logs) error {
+		s.logs = logsSink{func(ctx context.Context, d plog.Logs) (err error) {
+			defer delivery.Recover(&err)
 			tally.Received.Add(signal, d.LogRecordCount())
 			return next(ctx, d)
 		}, s.mutates}
 	}
 	if raw := s.raw; raw != nil {
-		s.takeRaw(func(ctx context.Context, signal pipeline.Signal, body []byte, records int) error {
+		s.takeRaw(func(ctx context.Context, signal pipeline.Signal, body []byte, records int) (err error) {
+			defer delivery.Recover(&err)
 			tally.Received.Add(signal, records)
 			return raw.ConsumeRaw(ctx, signal, body, records)
 		})

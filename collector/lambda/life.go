@@ -2,8 +2,6 @@ package lambda
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
@@ -132,12 +130,9 @@ func (e *Extension) watch(ctx context.Context, c Collector, flush Flush) {
 
 // safely keeps a panic of a component from ending the process, and with it the function.
 func (e *Extension) safely(do func()) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			e.Logger.Error("a component panicked, the extension goes on", zap.String("error", fmt.Sprint(cause)), zap.String("stack", string(debug.Stack())))
-		}
-	}()
-	do()
+	if err := delivery.Safely(func() error { do(); return nil }); err != nil {
+		e.Logger.Error("a component failed, the extension goes on", zap.Error(err))
+	}
 }
 
 // now is the wall time without the monotonic clock, which may stand still in a freeze.

@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
+)
+
+// end flushes, closes and gives the account.
+func (c *collector) end(h *host.Host, deadline time.Time, reason string) {
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	for _, step := range []func() error{func() error { h.EnvironmentEnds(ctx, reason); return nil }, func() error { return h.Close(ctx) }} {
+		if err := delivery.Safely(step); err != nil {
+			c.logger.Warn("a component did not shut down", zap.Error(err))
+		}
+	}
+	c.account(h.Tally(), reason)
+}
+
+// account tells what became of the records when some were dropped, and when somebody asks: a line in every environment costs money.
+func (c *collector) account(t *delivery.Tally, reason string) {
+	dropped, resent := t.Dropped.Counts(), t.Resent.Counts()
+	say := c.logger.Debug
+	switch {
+	case dropped.Sum() > 0:
+		say = c.logger.Warn
+	case strings.EqualFold(os.Getenv("OTEL_LAMBDA_ACCOUNT"), "true"):
+		say = c.logger.Info
+	}
+	fields := []zap.Field{zap.Reflect("received", t.Received.Counts().Fields()), zap.Reflect("sent", t.Sent.Counts().Fields()), zap.Reflect("dropped", dropped.Fields())}
+	if resent.Sum() > 0 {
+		fields = append(fields, zap.Reflect("resent", resent.Fields()))
+	}
+	say("shutdown", append(fields, zap.String("reason", reason))...)
+}
