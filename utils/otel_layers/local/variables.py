@@ -33,10 +33,10 @@ def plain(code: Path, runtime: Runtime, opt: Path | None, port: int) -> Places:
 
 
 def added(endpoints: Endpoints, places: Places) -> dict[str, str]:
-    """What the local Lambda adds unless the function's template sets it: where the backend and the embedded AWS are."""
+    """What the local Lambda adds unless the function's template sets it: where the backend and the embedded AWS are, and that it wants the account."""
     backend = endpoints.backend_http and (f"{endpoints.backend_http[0]}:{endpoints.backend_http[1]}" if places.plain else "127.0.0.1:14318")
     aws = endpoints.aws and (f"{endpoints.aws[0]}:{endpoints.aws[1]}" if places.plain else "127.0.0.1:4566")
-    out = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{backend}"} if backend else {}
+    out = {"OTEL_LAMBDA_ACCOUNT": "true", **({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{backend}"} if backend else {})}
     return {**out, "AWS_ENDPOINT_URL": f"http://{aws}"} if aws else out
 
 
