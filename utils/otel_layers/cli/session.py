@@ -76,7 +76,7 @@ def session(
     with ExitStack() as stack:
         backend = stack.enter_context(Backend(fault(fault_spec)))
         aws = ("127.0.0.1", aws_port) if aws_port else None
-        endpoints = local.Endpoints(("127.0.0.1", backend.http_port), ("127.0.0.1", backend.grpc_port), aws)
+        endpoints = local.Endpoints(("127.0.0.1", backend.http_port), ("127.0.0.1", backend.grpc_port), aws, backend.watch, backend.froze)
         ours = Session(project, functions, endpoints, stack, log)
 
         def finish() -> dict[str, Any]:

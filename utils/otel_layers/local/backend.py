@@ -3,7 +3,7 @@ The backend of the local Lambda: receives OTLP over HTTP and gRPC, keeps what ca
 
     with Backend() as backend:
         ... send to 127.0.0.1:backend.http_port or backend.grpc_port ...
-        backend.fault = fault("429:2")
+        backend.fault = fault("429:2,heal=3")
         backend.wait_quiet()
         backend.counts()     {"spans": {"received": 12, "unique": 12, "duplicated": 0}, "metrics": ..., "logs": ..., "requests": 3, ...}
         backend.spans()      decoded; backend.otlp_json() as OTLP/JSON; backend.requests() as received
@@ -12,6 +12,7 @@ The backend of the local Lambda: receives OTLP over HTTP and gRPC, keeps what ca
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,16 +21,21 @@ from .backend_faults import HEALTHY, KINDS, Fault, Switch, fault
 from .backend_grpc import GrpcServer
 from .backend_http import HttpServer
 from .backend_store import Received, Store
+from .gate import Gate
 
 __all__ = ["HEALTHY", "KINDS", "Backend", "Fault", "Received", "fault"]
 
 
-def _reserve() -> socket.socket:
+def _reserve() -> Gate:
     """A free port, bound and never listened on: nobody else gets it while the backend is down, and connections are refused."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", 0))
-    return sock
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as any_port:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        for s in (any_port, sock):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        any_port.bind(("127.0.0.1", 0))
+        sock.bind(any_port.getsockname())  # a port that was asked for by number stays bound when listening ends
+    address = sock.getsockname()
+    return Gate(sock, lambda: socket.create_connection(address))
 
 
 class Backend:
@@ -39,19 +45,20 @@ class Backend:
         self._store, self._faults = Store(), Switch()
         self._fault = fault
         self._servers: list[HttpServer | GrpcServer] = []
-        self._reserved: tuple[socket.socket, ...] = ()
+        self._reserved: tuple[Gate, ...] = ()
+        self._watchers: list[Callable[[str], None]] = []
 
     def __enter__(self) -> Self:
         self._reserved = (_reserve(), _reserve())
-        self.http_port: int = self._reserved[0].getsockname()[1]
-        self.grpc_port: int = self._reserved[1].getsockname()[1]
+        self.http_port: int = self._reserved[0].socket.getsockname()[1]
+        self.grpc_port: int = self._reserved[1].socket.getsockname()[1]
         self.fault = self._fault
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop()
-        for sock in self._reserved:
-            sock.close()
+        for gate in self._reserved:
+            gate.close()
 
     @property
     def fault(self) -> Fault:
@@ -62,10 +69,24 @@ class Backend:
     def fault(self, new: Fault) -> None:
         self._fault = new
         self._faults.set(new)
-        if new.kind == "down":
+        if new.port != "open":
             self._stop()
-        elif not self._servers:
+        for gate in self._reserved:
+            gate.set("hang" if new.port == "hang" else "refuse")  # open are the servers' own sockets
+        for watcher in list(self._watchers):
+            watcher(new.port)
+        if new.port == "open" and not self._servers:
             self._servers = [HttpServer(self.http_port, self._store, self._faults), GrpcServer(self.grpc_port, self._store, self._faults)]
+
+    def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
+        """Tell `watcher` now, and whenever it changes, whether the ports are open, refuse, or hang; what this returns ends it."""
+        watcher(self._fault.port)
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def froze(self) -> None:
+        """The environment that sends here has been frozen, or has ended: faults of the kinds freeze-* wait for it."""
+        self._faults.freeze()
 
     def _stop(self) -> None:
         self._faults.set(self._fault)  # lets hanging requests go

@@ -13,7 +13,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-from .backend_faults import Fault, Switch, status
+from .backend_faults import GARBAGE, REFUSING, Fault, Switch, Ticket, status
 from .backend_store import Received, Store
 from .otlp_json import SIGNALS, Signal, Undecodable, decode
 
@@ -103,23 +103,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """One export request."""
         encoding = _ENCODINGS.get((self.headers.get("Content-Type") or "").partition(";")[0].strip().lower(), "")
-        fault, over = self.server.faults.now()
-        if fault.kind == "hanging":
+        ticket = self.server.faults.take()
+        if ticket.fault.kind == "hanging":
             self.close_connection = True
             with self.server.store.handling():
                 self._read()
             self.server.store.refuse("hanging")
-            over.wait()
+            ticket.over.wait()
             return
         with self.server.store.handling():
             try:
                 body = self._read()
                 signal = self._signal(encoding)
-                if not self._fail(fault, encoding):
+                if not self._fail(ticket.fault, encoding):
                     self._store(signal, encoding, body)
-                    if fault.kind == "slow":
-                        over.wait(fault.seconds)
-                    self._answer(200, b"{}" if encoding == "json" else signal.response().SerializeToString(), encoding)
+                    ticket.hold()
+                    self._accept(ticket, b"{}" if encoding == "json" else signal.response().SerializeToString(), encoding)
             except (Refused, Undecodable) as exc:
                 self.server.store.undecodable(str(exc))
                 self._refuse(exc.code if isinstance(exc, Refused) else 400, str(exc), encoding)
@@ -133,12 +132,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return signal
 
     def _fail(self, fault: Fault, encoding: str) -> bool:
-        if fault.kind not in ("401", "429", "500"):
+        if fault.kind not in (*REFUSING, "cut-connection", "garbage"):
             return False
         self.server.store.refuse(fault.kind)
-        wait = fault.seconds if fault.kind == "429" else None
-        self._refuse(int(fault.kind), f"told to answer {fault.kind}", encoding, wait)
+        if fault.kind in REFUSING:
+            self._refuse(int(fault.kind), f"told to answer {fault.kind}", encoding, fault.seconds or None)
+            return True
+        self.close_connection = True
+        if fault.kind == "garbage":
+            self.wfile.write(GARBAGE)
+            self.wfile.flush()
         return True
+
+    def _accept(self, ticket: Ticket, body: bytes, encoding: str) -> None:
+        if ticket.fault.kind == "garbage-body":
+            self._answer(200, GARBAGE, encoding)
+        elif not ticket.cuts:
+            self._answer(200, body, encoding)
+        else:
+            self.close_connection = True
+            if ticket.fault.kind == "cut-body":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 64\r\n\r\n\n")
+                self.wfile.flush()
 
     def _store(self, signal: Signal, encoding: str, body: bytes) -> None:
         compression = (self.headers.get("Content-Encoding") or "").strip().lower()
@@ -183,7 +198,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             parts.append(part)
 
     def _refuse(self, code: int, message: str, encoding: str, retry_after: float | None = None) -> None:
-        grpc_code = {400: 3, 401: 16, 404: 5, 429: 14, 500: 13}.get(code, 2)
+        grpc_code = {400: 3, 401: 16, 403: 7, 404: 5, 429: 14, 500: 13, 503: 14}.get(code, 2)
         body: bytes = status(grpc_code, message, retry_after)
         if encoding == "json":
             body = json.dumps({"code": grpc_code, "message": message}).encode()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +53,18 @@ class ExecutionEnvironment:
         self._tried = False
         self._frozen_at = 0
         self._one = threading.Lock()
-        forwards = {name: address for name in ("backend_http", "backend_grpc", "aws") if (address := getattr(endpoints, name)) and reachable(address)}
+        forwards = {
+            name: address
+            for name in ("backend_http", "backend_grpc", "aws")
+            if (address := getattr(endpoints, name)) and (endpoints.watch or reachable(address))
+        }
         self._sandbox = open_sandbox(self._spec(base, tuple(forwards), tmp_mb, freeze=freeze), self._on_exit)
         listeners = self._sandbox.sockets
         port = listeners[0].getsockname()[1]
         self._places = variables.INSIDE if self._sandbox.namespaces else variables.plain(function.code, runtime, opt, port)
         self._server = Server(listeners[0], self._handle, "api")
-        self._forwarders = [Forwarder(s, address) for s, address in zip(listeners[1:], forwards.values(), strict=False)]
+        self._forwarders, self._unwatch = self._forward(listeners[1:], forwards, endpoints)
+        self._froze = endpoints.froze
         self._variables = variables.runtime(
             function, runtime, self._places, variables.added(endpoints, self._places), variables.log_stream(stamp(time.monotonic_ns()))
         )
@@ -108,6 +115,8 @@ class ExecutionEnvironment:
             self._generation.telemetry.close()
         self._sandbox.close()
         self._server.close()
+        for unwatch in self._unwatch:
+            unwatch()
         for forwarder in self._forwarders:
             forwarder.close()
         for pipe in self._pipes:
@@ -129,6 +138,16 @@ class ExecutionEnvironment:
             readable=readable,
             freeze=freeze,
         )
+
+    def _forward(
+        self, listeners: list[socket.socket], forwards: dict[str, tuple[str, int]], endpoints: Endpoints
+    ) -> tuple[list[Forwarder], list[Callable[[], None]]]:
+        made, unwatch = [], []
+        for listener, (name, address) in zip(listeners, forwards.items(), strict=False):
+            made.append(Forwarder(listener, address, partial(self._sandbox.connect, _PORTS[name])))
+            if endpoints.watch and name != "aws":
+                unwatch.append(endpoints.watch(made[-1].gate))
+        return made, unwatch
 
     def _handle(self, request: Request) -> Response:
         generation = self._generation
@@ -258,6 +277,7 @@ class ExecutionEnvironment:
             self._generation.telemetry.pause(True)
             self._sandbox.freeze()
             self._frozen_at = time.monotonic_ns()
+            self._froze()
 
     def _thaw(self) -> None:
         self._frozen_at = 0
@@ -287,6 +307,7 @@ class ExecutionEnvironment:
             told = generation.tell("SHUTDOWN", {"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": wall(until) // 10**6})
             generation.wait(lambda: all(e.exit for e in told), until)
         self._sandbox.clear()
+        self._froze()
         generation.close()
         generation.telemetry.close()
         for pipe in self._pipes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,8 @@ class Endpoints:
     backend_http: tuple[str, int] | None = None
     backend_grpc: tuple[str, int] | None = None
     aws: tuple[str, int] | None = None
+    watch: Callable[[Callable[[str], None]], Callable[[], None]] | None = None  # Backend.watch: the sandbox's ports do as the backend's
+    froze: Callable[[], None] = lambda: None  # called when the environment has been frozen, and when it has ended
 
 
 @dataclass(frozen=True)

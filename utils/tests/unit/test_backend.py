@@ -411,7 +411,7 @@ def test_the_status_message_is_googles(backend):
 
 def test_fault_specs():
     assert fault("") == HEALTHY
-    assert fault("slow") == Fault("slow", KINDS["slow"][1])
+    assert fault("slow") == Fault("slow", KINDS["slow"].seconds)
     assert fault("slow:0.5") == Fault("slow", 0.5)
     assert fault("backend-down") == Fault("down")
     for wrong in ("dwon", "slow:x", "401:3", "429:y"):

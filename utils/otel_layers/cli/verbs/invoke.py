@@ -24,6 +24,7 @@ from ...errors import FunctionFailed, ToolMissing, UsageError
 from ...files import temporary
 from ...function import Function
 from ...local import compare, otlp, waterfall
+from ...local.backend_faults import KINDS
 from ...project import Project
 from .. import deployed, emit, json_option
 from ..session import Session, session
@@ -46,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--env", action="append", metavar="NAME=VALUE", help="an environment variable of the function")
     parser.add_argument("--memory", type=_between(128, 10_240, int), metavar="MB", help="memory size (default: the template's, or 128)")
     parser.add_argument("--timeout", type=_between(1, 900, float), metavar="SECONDS", help="time-out (default: the template's, or 3)")
-    parser.add_argument("--fault", default="", metavar="KIND", help="make the OTLP backend fail: down, hanging, slow, 401, 429 or 500")
+    parser.add_argument("--fault", default="", metavar="KIND[:SECONDS][,heal=N]", help=f"make the OTLP backend fail: {', '.join(KINDS)}")
     parser.add_argument("--logs", action="store_true", help="show the functions' and extensions' log lines as they come")
     parser.add_argument("--stack", "-s", default="", help="the stack's name (default: the sample's)")
     parser.add_argument("--region", "-r", default="", help="the stack's region (default: the home region)")
