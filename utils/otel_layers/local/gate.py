@@ -7,7 +7,11 @@ from collections.abc import Callable
 
 
 class Gate:
-    """The socket must have been bound to a port by number. `connect` makes a connection to the socket's port; a port that hangs needs one that nobody accepts."""
+    """
+    The socket must have been bound to a port by number.
+
+    `connect` makes a connection to that port: one that hangs needs one that nobody accepts.
+    """
 
     def __init__(self, bound: socket.socket, connect: Callable[[], socket.socket]) -> None:
         self.socket, self._connect = bound, connect
