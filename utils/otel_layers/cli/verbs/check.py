@@ -30,7 +30,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
     ]
     for module in sorted(p.parent for p in root.glob("*/go.mod")):
         go = toolchain.go(project)
-        commands += [("Go vet", [go, "vet", "./..."], module)]
+        commands += [("Go vet", [go, "vet", "./..."], nested.parent) for nested in sorted(module.rglob("go.mod"))]
         sources = [p for p in module.rglob("*.go") if "testdata" not in p.parts]
         goroot = process.run([go, "env", "GOROOT"], env=env, capture=True, echo=False).strip()  # `go` may be a starter that lies elsewhere
         commands += [("Go format", [Path(goroot) / "bin/gofmt", "-w" if args.fix else "-l", *sources], module)]

@@ -69,8 +69,9 @@ def _parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> l
     chosen = [project.folder] if project.folder not in ("", "all") else list(dict.fromkeys(la.folder for la in project.catalogue.layers.values()))
     for folder in chosen:
         home = root / folder
-        if (home / "go.mod").is_file():
-            parts.append((folder, [toolchain.go(project), "test", *(["-run", args.only] if args.only else []), "./..."], home))
+        for module in sorted(path.parent for path in home.rglob("go.mod")):  # nested ones hold tests with libraries that no layer links
+            name = module.relative_to(root).as_posix()
+            parts.append((name, [toolchain.go(project), "test", *(["-run", args.only] if args.only else []), "./..."], module))
         if (home / "tests").is_dir():
             parts.append((folder, [*pytest, home / "tests"], root))
     return parts
