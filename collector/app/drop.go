@@ -42,22 +42,22 @@ func (*drop) Direct() {}
 func (*drop) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
 func (d *drop) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
-	d.tally.Dropped.Add(pipeline.SignalTraces, td.SpanCount())
+	d.tally.Drop(delivery.NoPipeline, pipeline.SignalTraces, td.SpanCount())
 	return nil
 }
 
 func (d *drop) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
-	d.tally.Dropped.Add(pipeline.SignalMetrics, md.DataPointCount())
+	d.tally.Drop(delivery.NoPipeline, pipeline.SignalMetrics, md.DataPointCount())
 	return nil
 }
 
 func (d *drop) ConsumeLogs(_ context.Context, ld plog.Logs) error {
-	d.tally.Dropped.Add(pipeline.SignalLogs, ld.LogRecordCount())
+	d.tally.Drop(delivery.NoPipeline, pipeline.SignalLogs, ld.LogRecordCount())
 	return nil
 }
 
 // ConsumeRaw counts any signal.
 func (d *drop) ConsumeRaw(_ context.Context, signal pipeline.Signal, _ []byte, records int) error {
-	d.tally.Dropped.Add(signal, records)
+	d.tally.Drop(delivery.NoPipeline, signal, records)
 	return nil
 }

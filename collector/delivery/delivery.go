@@ -49,3 +49,10 @@ func TallyOf(host component.Host) *Tally {
 	}
 	return &Tally{}
 }
+
+// Refresher is a host that can fetch again the secrets from which a component's configuration was made: an exporter asks for that
+// when its backend answers 401. It must return soon (ctx has a time-out) and may be called at once from several goroutines.
+type Refresher interface {
+	// Refresh decodes the component's section anew, with secrets fetched again; the result has the type of its configuration.
+	Refresh(ctx context.Context, section string, id component.ID) (component.Config, error)
+}

@@ -16,6 +16,7 @@ type Verdict int
 const (
 	Delivered   Verdict = iota // acknowledged
 	Refused                    // permanent: sending it again cannot help
+	Denied                     // permanent, whatever is sent: the key, the path or the permission is wrong
 	Busy                       // the backend answered: not now
 	Unreachable                // it cannot have arrived
 	Cut                        // it may have arrived: the connection broke or the time-out passed before the reply
@@ -36,6 +37,7 @@ type Send func(ctx context.Context, bodies [][]byte) Outcome
 type Item struct {
 	Body    []byte
 	Records int
+	tried   bool      // was in a request
 	alone   bool      // was part of a refused batch: goes out by itself, so that one bad message spoils no other
 	cut     bool      // its last request was cut before the reply
 	number  int       // counts the lane's items
@@ -47,13 +49,24 @@ type Settings struct {
 	Signal     pipeline.Signal
 	Send       Send
 	Logger     *zap.Logger
-	MaxHeld    int  // bytes kept; when more, the oldest go
-	MaxRequest int  // bytes of bodies joined into one request
-	Retry      bool // keep what the backend does not take now
+	MaxHeld    int                           // bytes kept; when more, the oldest go
+	MaxUnits   int                           // further bound, in what Units counts; 0 is none
+	Units      func(Item) int                // nil when MaxUnits is 0
+	MaxRequest int                           // bytes of bodies joined into one request
+	Retry      bool                          // keep what the backend does not take now
+	MaxAge     time.Duration                 // of what is kept, in wall time; 0 is any
+	Pause      func(fails int) time.Duration // after the nth failure in a row; nil is 1 s doubled up to 30 s
 }
 
-// After a wait that ended without an answer the next ones are this short, until an answer comes.
-const distrust = 20 * time.Millisecond
+const (
+	// A lane may hold the environment for this long in all, and again after every answer that was soon.
+	patience = 2 * time.Second
+	soon     = time.Second
+	// Without credit a flush waits this long.
+	distrust = 20 * time.Millisecond
+	// So many messages refused in a row mean that the backend takes none.
+	hopeless = 8
+)
 
 // Lane sends the messages of one signal to one backend, in order, one request at a time, beside the work of the function.
 type Lane struct {
@@ -63,19 +76,27 @@ type Lane struct {
 	mu      sync.Mutex
 	queue   []Item
 	held    int                // bytes of the queue
+	units   int                // of the queue, as MaxUnits counts
 	flying  int                // items at the queue's front that are in a request
 	request int                // counts the requests
 	abort   context.CancelFunc // ends that request
 	aborted bool
-	paused  bool      // the backend did not take the last request
-	until   time.Time // ends the pause; wall time, which goes on in a freeze
-	resumes time.Time // Resume ends the pause from here on
-	fails   int       // requests in a row that were not taken
-	failing bool      // the failure has been logged
-	hanging bool      // the last bounded wait ended without an answer
-	holding bool      // items wait for Release
-	count   int       // number of the newest item
-	through int       // while holding, items up to this number may go
+	paused  bool          // the backend did not take the last request
+	until   time.Time     // ends the pause; wall time, which goes on in a freeze
+	resumes time.Time     // Resume ends the pause from here on
+	fails   int           // requests in a row that were not taken
+	failing bool          // the failure has been logged
+	credit  time.Duration // how long flushes may still wait
+	began   time.Time     // of the request
+	answers int           // requests that were answered soon
+	frozen  bool          // the environment rested since then
+	open    bool          // the circuit: the backend refuses everything, nothing is sent but probes
+	probing bool          // the next request is a probe
+	resumed bool          // somebody says when invocations begin
+	refused int           // messages refused in a row
+	holding bool          // items wait for Release
+	count   int           // number of the newest item
+	through int           // while holding, items up to this number may go
 	stopped bool
 	changed chan struct{} // closed and replaced at every change of the state above
 	done    chan struct{}
@@ -83,7 +104,7 @@ type Lane struct {
 
 // NewLane starts a lane.
 func NewLane(set Settings, tally *Tally) *Lane {
-	l := &Lane{set: set, tally: tally, changed: make(chan struct{}), done: make(chan struct{})}
+	l := &Lane{credit: patience, set: set, tally: tally, changed: make(chan struct{}), done: make(chan struct{})}
 	go l.run()
 	return l
 }
@@ -92,15 +113,27 @@ func NewLane(set Settings, tally *Tally) *Lane {
 func (l *Lane) Put(item Item) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopped || len(item.Body) > l.set.MaxHeld {
-		l.tally.Dropped.Add(l.set.Signal, item.Records)
+	switch {
+	case l.stopped:
+		l.tally.Drop(AtShutdown, l.set.Signal, item.Records)
+		return
+	case len(item.Body) > l.set.MaxHeld || (l.set.MaxUnits > 0 && l.set.Units(item) > l.set.MaxUnits):
+		l.tally.Drop(TooLarge, l.set.Signal, item.Records)
 		l.complain("message is larger than the queue, it is dropped", zap.Int("dropped", item.Records))
+		return
+	}
+	if l.open && !l.resumed {
+		l.probe()
+	}
+	if l.open && !l.probing {
+		l.tally.Drop(CircuitOff, l.set.Signal, item.Records)
 		return
 	}
 	l.count++
 	item.number, item.taken = l.count, time.Now().Round(0)
 	l.queue = append(l.queue, item)
-	if l.held += len(item.Body); l.held > l.set.MaxHeld/2 {
+	l.weigh(item, 1)
+	if l.held > l.set.MaxHeld/2 || (l.set.MaxUnits > 0 && l.units > l.set.MaxUnits/2) {
 		l.through = l.count // memory asks: better cut by a freeze than pushed out
 	}
 	l.makeRoom()
@@ -112,6 +145,8 @@ func (l *Lane) Put(item Item) {
 func (l *Lane) Resume(idle bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.resumed, l.frozen = true, true
+	l.probe()
 	if l.paused && !time.Now().Before(l.resumes) {
 		l.paused = false
 		l.notify()
@@ -153,24 +188,31 @@ func (l *Lane) Flush(ctx context.Context) {
 	defer l.mu.Unlock()
 	l.through = l.count
 	l.notify()
-	if l.hanging {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, distrust)
-		defer cancel()
-	}
-	for !l.idle() {
+	l.drain(ctx, max(distrust, l.credit))
+}
+
+// drain waits, with the lock released, until the lane is idle, ctx ends, or nothing was answered soon for as long as limit says.
+func (l *Lane) drain(ctx context.Context, limit time.Duration) {
+	since, answers := time.Now(), l.answers
+	enough := time.NewTimer(limit)
+	defer enough.Stop()
+	for waits := true; waits && !l.idle(); {
 		changed := l.changed
 		l.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			waits = false
+		case <-enough.C:
+			waits = false
 		}
 		l.mu.Lock()
-		if ctx.Err() != nil {
-			l.hanging = !l.idle()
-			return
+		if l.answers != answers {
+			since, answers = time.Now(), l.answers
+			enough.Reset(limit)
 		}
 	}
+	l.credit = max(0, l.credit-time.Since(since))
 }
 
 // FlushLast is Flush at the end of everything: all that is kept is tried once more, whatever the backend did before.
@@ -179,10 +221,10 @@ func (l *Lane) FlushLast(ctx context.Context) {
 	if deadline, ok := ctx.Deadline(); ok {
 		l.abortAfter(time.Until(deadline) / 2)
 	}
-	l.hanging, l.paused, l.holding = false, false, false
+	defer l.mu.Unlock()
+	l.paused, l.holding = false, false
 	l.notify()
-	l.mu.Unlock()
-	l.Flush(ctx)
+	l.drain(ctx, patience)
 }
 
 // Held is the number of records that wait.
@@ -208,8 +250,8 @@ func (l *Lane) Stop() {
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tally.Dropped.Add(l.set.Signal, records(l.queue))
-	l.queue, l.held = nil, 0
+	l.tally.Drop(AtShutdown, l.set.Signal, records(l.queue))
+	l.queue, l.held, l.units = nil, 0, 0
 }
 
 func (l *Lane) idle() bool { return l.flying == 0 && !l.ready() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,14 +17,23 @@ import (
 type far struct {
 	outcomes []Outcome // of the first requests; then all are delivered
 	delay    time.Duration
-	got      []string // what was delivered
-	requests int
+	healed   atomic.Bool     // no delay from now on
+	delays   []time.Duration // of the first requests
+	got      []string        // what was delivered
+	count    atomic.Int64
 }
 
 func (f *far) send(ctx context.Context, bodies [][]byte) Outcome {
-	f.requests++
+	f.count.Add(1)
+	delay := f.delay
+	if f.healed.Load() {
+		delay = 0
+	}
+	if len(f.delays) > 0 {
+		delay, f.delays = f.delays[0], f.delays[1:]
+	}
 	select {
-	case <-time.After(f.delay):
+	case <-time.After(delay):
 	case <-ctx.Done():
 		return Outcome{Verdict: Cut, Err: ctx.Err()}
 	}
@@ -39,6 +49,8 @@ func (f *far) send(ctx context.Context, bodies [][]byte) Outcome {
 	}
 	return Outcome{}
 }
+
+func (f *far) requests() int { return int(f.count.Load()) }
 
 func lane(f *far, tally *Tally, maxHeld int) *Lane {
 	return NewLane(Settings{Signal: pipeline.SignalTraces, Send: f.send, Logger: zap.NewNop(), MaxHeld: maxHeld, MaxRequest: 1000, Retry: true}, tally)
@@ -57,7 +69,7 @@ func TestRefusedBatchIsSentAgainOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tally Tally
 		bad := Outcome{Verdict: Refused, Err: errors.New("400")}
-		f := &far{delay: time.Second, outcomes: []Outcome{{}, bad, {}, bad, {}}}
+		f := &far{delay: time.Second / 2, outcomes: []Outcome{{}, bad, {}, bad, {}}}
 		l := lane(f, &tally, 1000)
 		defer l.Stop()
 		for _, body := range []string{"first", "a", "b", "c"} {
@@ -65,8 +77,8 @@ func TestRefusedBatchIsSentAgainOneByOne(t *testing.T) {
 			synctest.Wait() // the first is in its request; the others wait and go out together
 		}
 		within(t, time.Minute, l.Flush)
-		if sent, dropped := tally.Sent.Counts().Spans, tally.Dropped.Counts().Spans; sent != 6 || dropped != 2 || f.requests != 5 {
-			t.Errorf("sent %d, dropped %d in %d requests: %q", sent, dropped, f.requests, f.got)
+		if sent, dropped := tally.Sent.Counts().Spans, tally.Dropped.Counts().Spans; sent != 6 || dropped != 2 || f.requests() != 5 {
+			t.Errorf("sent %d, dropped %d in %d requests: %q", sent, dropped, f.requests(), f.got)
 		}
 		if len(f.got) != 3 || f.got[1] != "a" || f.got[2] != "c" {
 			t.Errorf("delivered %q", f.got)
@@ -77,7 +89,7 @@ func TestRefusedBatchIsSentAgainOneByOne(t *testing.T) {
 func TestOldestGoesFirstWhenFullButNeverWhatIsInARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tally Tally
-		f := &far{delay: time.Second}
+		f := &far{delay: time.Second / 2}
 		l := lane(f, &tally, 10)
 		defer l.Stop()
 		for _, body := range []string{"aaaa", "bbbb", "cccc", "dddd"} {
@@ -95,7 +107,7 @@ func TestOldestGoesFirstWhenFullButNeverWhatIsInARequest(t *testing.T) {
 func TestHangingBackendCostsOneFullWaitAndThenShortOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tally Tally
-		f := &far{delay: time.Hour}
+		f := &far{delay: time.Hour, delays: []time.Duration{time.Hour, 0}}
 		l := lane(f, &tally, 1000)
 		l.Put(Item{Body: []byte("a"), Records: 1})
 		if waited := within(t, 2*time.Second, l.Flush); waited != 2*time.Second {
@@ -106,10 +118,11 @@ func TestHangingBackendCostsOneFullWaitAndThenShortOnes(t *testing.T) {
 			t.Errorf("second wait %s", waited)
 		}
 		time.Sleep(time.Hour)
-		synctest.Wait() // the answer has come
+		synctest.Wait() // the late answer has come, and the next one soon
+		within(t, 2*time.Second, l.Flush)
 		l.Put(Item{Body: []byte("c"), Records: 1})
 		if waited := within(t, 2*time.Second, l.Flush); waited != 2*time.Second {
-			t.Errorf("wait after an answer %s", waited)
+			t.Errorf("wait after an answer that was soon %s", waited)
 		}
 		l.Stop()
 		if sent, dropped := tally.Sent.Counts().Spans, tally.Dropped.Counts().Spans; sent+dropped != 3 || sent < 1 {
@@ -131,8 +144,8 @@ func TestUnreachableBackendIsTriedOnceAnInvocation(t *testing.T) {
 			if waited := within(t, 2*time.Second, l.Flush); waited != 0 {
 				t.Errorf("waited %s", waited)
 			}
-			if f.requests != i+1 {
-				t.Errorf("%d requests in %d invocations", f.requests, i+1)
+			if f.requests() != i+1 {
+				t.Errorf("%d requests in %d invocations", f.requests(), i+1)
 			}
 		}
 		if tally.Sent.Counts().Spans != 4 || l.Held() != 0 {
@@ -152,14 +165,14 @@ func TestBusyBackendIsLeftAloneForAsLongAsItSaid(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		l.Resume(true)
 		synctest.Wait()
-		if f.requests != 1 {
+		if f.requests() != 1 {
 			t.Error("it was asked too early")
 		}
 		time.Sleep(time.Second)
 		l.Resume(true)
 		within(t, time.Second, l.Flush)
-		if f.requests != 2 || tally.Sent.Counts().Spans != 1 {
-			t.Errorf("%d requests, sent %+v", f.requests, tally.Sent.Counts())
+		if f.requests() != 2 || tally.Sent.Counts().Spans != 1 {
+			t.Errorf("%d requests, sent %+v", f.requests(), tally.Sent.Counts())
 		}
 	})
 }
@@ -172,7 +185,7 @@ func TestRequestThatIsStillOpenAfterAThawIsCutAndSentAgain(t *testing.T) {
 		defer l.Stop()
 		l.Put(Item{Body: []byte("a"), Records: 3})
 		synctest.Wait()
-		f.delay = 0
+		f.healed.Store(true)
 		l.Resume(true)
 		within(t, time.Minute, l.Flush)
 		if tally.Sent.Counts().Spans != 3 || tally.Resent.Counts().Spans != 3 {
@@ -226,16 +239,16 @@ func TestHoldingLaneSendsOnlyWhatIsReleased(t *testing.T) {
 		began := time.Now().Round(0)
 		time.Sleep(time.Minute)
 		put("b")
-		if f.requests != 0 || !l.Oldest().Equal(began) {
-			t.Errorf("%d requests, oldest %s", f.requests, l.Oldest())
+		if f.requests() != 0 || !l.Oldest().Equal(began) {
+			t.Errorf("%d requests, oldest %s", f.requests(), l.Oldest())
 		}
 		f.delay = time.Second
 		l.Release()
 		put("c") // while the request of the others runs
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if f.requests != 1 || len(f.got) != 2 || l.Held() != 1 {
-			t.Errorf("delivered %q in %d requests", f.got, f.requests)
+		if f.requests() != 1 || len(f.got) != 2 || l.Held() != 1 {
+			t.Errorf("delivered %q in %d requests", f.got, f.requests())
 		}
 		within(t, time.Minute, l.Flush)
 		put("d")
@@ -271,10 +284,144 @@ func TestHoldingLaneSendsWhenHalfOfItsMemoryIsUsed(t *testing.T) {
 	})
 }
 
+func TestSlowBackendCostsNoMoreThanTheCredit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{delay: 2 * time.Second}
+		l := lane(f, &tally, 1000)
+		var waited time.Duration
+		for range 10 {
+			l.Resume(false)
+			l.Put(Item{Body: []byte("a"), Records: 1})
+			waited += within(t, 2*time.Second, l.Flush)
+			time.Sleep(10 * time.Second) // the answer comes meanwhile
+		}
+		if waited > patience+10*distrust || tally.Sent.Counts().Spans != 10 {
+			t.Errorf("waited %s, sent %+v", waited, tally.Sent.Counts())
+		}
+		l.Stop()
+	})
+}
+
+func TestDeniedOpensTheCircuitAndOneProbeAnInvocationClosesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		denied := Outcome{Verdict: Denied, Err: errors.New("401")}
+		f := &far{outcomes: []Outcome{denied, denied, denied}}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		for i, want := range []int{1, 1, 2, 2, 3, 4} { // requests so far: probes wait 1 s, 2 s, 4 s
+			if i > 0 {
+				time.Sleep([]time.Duration{0, 900 * time.Millisecond, time.Second, time.Second, 2 * time.Second, 5 * time.Second}[i])
+			}
+			l.Resume(false)
+			for range 3 {
+				l.Put(Item{Body: []byte("a"), Records: 1})
+				if waited := within(t, 2*time.Second, l.Flush); waited != 0 {
+					t.Errorf("waited %s", waited)
+				}
+			}
+			if i < 5 && f.requests() != want {
+				t.Errorf("invocation %d: %d requests", i, f.requests())
+			}
+		}
+		sent, refused, circuit := tally.Sent.Counts().Spans, tally.DroppedBy(Refusal).Spans, tally.DroppedBy(CircuitOff).Spans
+		if sent != 3 || refused != 3 || circuit != 12 || tally.Dropped.Counts().Spans != 15 {
+			t.Errorf("sent %d, refused %d, circuit %d", sent, refused, circuit)
+		}
+	})
+}
+
+func TestProbesWithoutInvocationsFollowTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{outcomes: []Outcome{{Verdict: Denied, Err: errors.New("404")}}}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		for range 3 {
+			l.Put(Item{Body: []byte("a"), Records: 1})
+			within(t, time.Second, l.Flush)
+			time.Sleep(600 * time.Millisecond)
+		}
+		if f.requests() != 2 || tally.Sent.Counts().Spans != 1 || tally.DroppedBy(CircuitOff).Spans != 1 {
+			t.Errorf("%d requests, sent %+v", f.requests(), tally.Sent.Counts())
+		}
+	})
+}
+
+func TestBackendThatRefusesEveryMessageIsNotAskedForEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{}
+		for range 100 {
+			f.outcomes = append(f.outcomes, Outcome{Verdict: Refused, Err: errors.New("400")})
+		}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		for range 50 {
+			l.Put(Item{Body: []byte("a"), Records: 1})
+		}
+		within(t, time.Second, l.Flush)
+		if f.requests() > hopeless+1 || tally.Dropped.Counts().Spans != 50 || l.Held() != 0 {
+			t.Errorf("%d requests, dropped %+v, held %d", f.requests(), tally.Dropped.Counts(), l.Held())
+		}
+	})
+}
+
+func TestWhatIsTooOldIsDroppedAndRetriesAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		busy := Outcome{Verdict: Busy, Err: errors.New("503")}
+		f := &far{outcomes: []Outcome{busy, busy}}
+		l := NewLane(Settings{
+			Signal: pipeline.SignalTraces, Send: f.send, Logger: zap.NewNop(), MaxHeld: 1000, MaxRequest: 1000, Retry: true, MaxAge: time.Minute,
+			Pause: func(int) time.Duration { return 2 * time.Hour },
+		}, &tally)
+		defer l.Stop()
+		l.Put(Item{Body: []byte("old"), Records: 1})
+		within(t, time.Second, l.Flush)
+		time.Sleep(time.Hour)
+		l.Put(Item{Body: []byte("new"), Records: 1})
+		l.Resume(true)
+		within(t, time.Second, l.Flush)
+		if tally.DroppedBy(Expired).Spans != 1 || l.Held() != 1 || tally.Retried.Counts().Spans != 1 {
+			t.Errorf("expired %+v, held %d, retried %+v", tally.DroppedBy(Expired), l.Held(), tally.Retried.Counts())
+		}
+		time.Sleep(3 * time.Hour)
+		within(t, time.Second, l.Flush)
+		if len(f.got) != 1 || f.got[0] != "new" || tally.Retried.Counts().Spans != 2 || tally.Resent.Counts().Spans != 0 {
+			t.Errorf("delivered %q, retried %+v", f.got, tally.Retried.Counts())
+		}
+	})
+}
+
+func TestQueueMayBeBoundedInRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{outcomes: []Outcome{{Verdict: Busy, RetryAfter: time.Hour, Err: errors.New("503")}}}
+		l := NewLane(Settings{
+			Signal: pipeline.SignalTraces, Send: f.send, Logger: zap.NewNop(), MaxHeld: 1000, MaxRequest: 1000, Retry: true,
+			MaxUnits: 5, Units: func(item Item) int { return item.Records },
+		}, &tally)
+		for range 4 {
+			l.Put(Item{Body: []byte("a"), Records: 2})
+			within(t, time.Second, l.Flush)
+		}
+		l.Put(Item{Body: []byte("a"), Records: 6})
+		if l.Held() != 4 || tally.DroppedBy(QueueFull).Spans != 4 || tally.DroppedBy(TooLarge).Spans != 6 {
+			t.Errorf("held %d, dropped %+v", l.Held(), tally.Dropped.Counts())
+		}
+		l.Stop()
+		if tally.DroppedBy(AtShutdown).Spans != 4 {
+			t.Errorf("shutdown %+v", tally.DroppedBy(AtShutdown))
+		}
+	})
+}
+
 func TestPanicOfASendCostsOnlyItsMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tally Tally
-		f := &far{delay: time.Second}
+		f := &far{delay: time.Second / 2}
 		l := NewLane(Settings{Signal: pipeline.SignalTraces, Logger: zap.NewNop(), MaxHeld: 1000, MaxRequest: 1000, Retry: true, Send: func(ctx context.Context, bodies [][]byte) Outcome {
 			for _, body := range bodies {
 				if string(body) == "bad" {

@@ -26,12 +26,18 @@ func (l *Lane) run() {
 		ctx, cancel := context.WithCancel(context.Background())
 		l.abort, l.aborted = cancel, false
 		l.request++
+		l.began, l.frozen = time.Now(), false
 		l.mu.Unlock()
 		outcome := l.send(ctx, bodies)
 		cancel()
 		l.mu.Lock()
 		n := l.flying
 		l.flying, l.abort = 0, nil
+		// What a rest interrupted says nothing about the backend, and a broken connection is no answer.
+		if !l.frozen && time.Since(l.began) < soon && outcome.Verdict != Cut {
+			l.answers++
+			l.credit = patience
+		}
 		l.settle(outcome, n)
 		l.notify()
 	}
@@ -76,6 +82,10 @@ func (l *Lane) take() [][]byte {
 		if item.cut {
 			l.tally.Resent.Add(l.set.Signal, item.Records)
 		}
+		if item.tried {
+			l.tally.Retried.Add(l.set.Signal, item.Records)
+		}
+		l.queue[i].tried = true
 		bodies = append(bodies, item.Body)
 	}
 	l.flying = len(bodies)
@@ -90,23 +100,53 @@ func (l *Lane) settle(outcome Outcome, n int) {
 		rejected := min(outcome.Rejected, count)
 		l.tally.Sent.Add(l.set.Signal, count-rejected)
 		if rejected > 0 {
-			l.tally.Dropped.Add(l.set.Signal, rejected)
+			l.tally.Drop(Rejected, l.set.Signal, rejected)
 			l.complain("backend rejected a part of the records", zap.Int("dropped", rejected), zap.Error(outcome.Err))
 		} else {
 			l.failing = false
 		}
+		l.open, l.probing, l.refused, l.fails = false, false, 0, 0
 		l.forget(n)
-	case outcome.Verdict == Refused && n > 1:
+	case outcome.Verdict == Refused && n > 1 && !l.probing:
 		for i := range batch {
 			batch[i].alone = true
 		}
-	case outcome.Verdict == Refused || !l.set.Retry:
-		l.tally.Dropped.Add(l.set.Signal, count)
+	case outcome.Verdict == Refused || outcome.Verdict == Denied:
+		l.tally.Drop(Refusal, l.set.Signal, count)
 		l.complain("backend refused records, they are dropped", zap.Int("dropped", count), zap.Error(outcome.Err))
+		l.forget(n)
+		if l.refused++; l.probing || outcome.Verdict == Denied || l.refused >= hopeless {
+			l.trip()
+		}
+	case !l.set.Retry:
+		l.tally.Drop(Refusal, l.set.Signal, count)
+		l.complain("backend does not take records, they are dropped", zap.Int("dropped", count), zap.Error(outcome.Err))
 		l.forget(n)
 	default:
 		l.keep(batch, outcome)
 	}
+}
+
+// trip opens the circuit: what waits is dropped, and what comes, until a probe is delivered.
+func (l *Lane) trip() {
+	l.tally.Drop(CircuitOff, l.set.Signal, records(l.queue))
+	l.queue, l.held, l.units = nil, 0, 0
+	l.fails++
+	l.open, l.probing, l.until = true, false, time.Now().Round(0).Add(l.pause())
+}
+
+// probe lets the next request through an open circuit, once its pause is over.
+func (l *Lane) probe() {
+	if l.open && !time.Now().Before(l.until) {
+		l.probing = true
+	}
+}
+
+func (l *Lane) pause() time.Duration {
+	if l.set.Pause != nil {
+		return l.set.Pause(l.fails)
+	}
+	return min(firstPause<<min(l.fails-1, 10), longPause)
 }
 
 // keep pauses the lane with its batch at the front.
@@ -119,37 +159,59 @@ func (l *Lane) keep(batch []Item, outcome Outcome) {
 	}
 	l.complain("backend does not take records, they are kept and sent later", zap.Int("kept", records(batch)), zap.Error(outcome.Err))
 	l.fails++
-	pause := min(firstPause<<min(l.fails-1, 10), longPause)
+	pause := l.pause()
 	now := time.Now().Round(0) // without the monotonic clock, which may stand still in a freeze
 	l.paused, l.until, l.resumes = true, now.Add(max(pause, outcome.RetryAfter)), now.Add(outcome.RetryAfter)
 	if outcome.Verdict == Busy && l.fails > 1 {
 		l.resumes = l.until // a backend that answers "not now" again and again is not asked at every invocation
 	}
+	l.expire(now)
 	l.makeRoom()
+}
+
+// expire drops what is too old to be tried again.
+func (l *Lane) expire(now time.Time) {
+	n, dropped := 0, 0
+	for ; l.set.MaxAge > 0 && n < len(l.queue) && now.Sub(l.queue[n].taken) > l.set.MaxAge; n++ {
+		dropped += l.queue[n].Records
+	}
+	l.tally.Drop(Expired, l.set.Signal, dropped)
+	l.forget(n)
 }
 
 // makeRoom drops the oldest items that are not in a request.
 func (l *Lane) makeRoom() {
 	n, dropped := 0, 0
-	for rest := l.queue[l.flying:]; l.held > l.set.MaxHeld && n < len(rest); n++ {
-		l.held -= len(rest[n].Body)
+	for rest := l.queue[l.flying:]; l.full() && n < len(rest); n++ {
+		l.weigh(rest[n], -1)
 		dropped += rest[n].Records
 	}
 	if n > 0 {
 		l.queue = slices.Delete(l.queue, l.flying, l.flying+n)
-		l.tally.Dropped.Add(l.set.Signal, dropped)
+		l.tally.Drop(QueueFull, l.set.Signal, dropped)
 		l.complain("queue is full, the oldest records are dropped", zap.Int("dropped", dropped))
 	}
 }
 
-// forget removes items that are settled. They were the backend's answer, so that it neither fails nor hangs.
+// forget removes items that are settled.
 func (l *Lane) forget(n int) {
 	for _, item := range l.queue[:n] {
-		l.held -= len(item.Body)
+		l.weigh(item, -1)
 	}
 	clear(l.queue[:n])
 	if l.queue = l.queue[n:]; len(l.queue) == 0 {
 		l.queue = nil
 	}
-	l.hanging, l.fails = false, 0
+}
+
+// weigh adds an item to what is held, or with -1 takes it away.
+func (l *Lane) weigh(item Item, sign int) {
+	l.held += sign * len(item.Body)
+	if l.set.MaxUnits > 0 {
+		l.units += sign * l.set.Units(item)
+	}
+}
+
+func (l *Lane) full() bool {
+	return l.held > l.set.MaxHeld || (l.set.MaxUnits > 0 && l.units > l.set.MaxUnits)
 }

@@ -161,6 +161,8 @@ func judge(response *http.Response) delivery.Outcome {
 		return delivery.Outcome{Verdict: delivery.Delivered, Rejected: rejected, Err: why}
 	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500:
 		return delivery.Outcome{Verdict: delivery.Busy, RetryAfter: retryAfter(response.Header.Get("Retry-After")), Err: statusError(response, reply)}
+	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound:
+		return delivery.Outcome{Verdict: delivery.Denied, Err: statusError(response, reply)}
 	default:
 		return delivery.Outcome{Verdict: delivery.Refused, Err: statusError(response, reply)}
 	}
