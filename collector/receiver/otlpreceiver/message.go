@@ -107,12 +107,12 @@ func (r *otlpReceiver) decode(ctx context.Context, signal pipeline.Signal, body 
 func (r *otlpReceiver) handled(signal pipeline.Signal, n int, err error, nowhere bool) (rejected int) {
 	if nowhere {
 		r.tally.Received.Add(signal, n)
-		r.tally.Dropped.Add(signal, n)
+		r.tally.Drop(delivery.NoPipeline, signal, n)
 	}
 	if err == nil {
 		return 0
 	}
-	r.tally.Dropped.Add(signal, n)
+	r.tally.Drop(delivery.Failed, signal, n)
 	r.logger.Warn("pipeline failed, records are dropped", zap.String("signal", signal.String()), zap.Int("dropped", n), zap.Error(err))
 	return n
 }
