@@ -17,11 +17,14 @@ from ..project import Project
 class Session:
     """What `session` yields: invoke functions by name; each has one execution environment, frozen whenever it is idle."""
 
-    def __init__(self, project: Project, functions: Sequence[Function], endpoints: local.Endpoints, stack: ExitStack, log: bool) -> None:
-        self._project, self._endpoints, self._stack, self._log = project, endpoints, stack, log
+    def __init__(
+        self, project: Project, functions: Sequence[Function], endpoints: local.Endpoints, stack: ExitStack, log: bool, mode: local.Mode
+    ) -> None:
+        self._project, self._endpoints, self._stack, self._log, self._mode = project, endpoints, stack, log, mode
         self.functions = {f.name: f for f in functions}
         self._environments: dict[str, local.ExecutionEnvironment] = {}
         self.invocations: list[dict[str, Any]] = []
+        self.backend: Backend
 
     def invoke(self, name: str, event: bytes, *, trace_header: str | None = None) -> local.Invocation:
         """Invoke the function `name` and keep the record."""
@@ -60,14 +63,20 @@ class Session:
     def _environment(self, name: str) -> local.ExecutionEnvironment:
         if name not in self._environments:
             log = (lambda source, text: _show(name, source, text)) if self._log else None
-            context = local.environment(self._project, self.functions[name], self._endpoints, log=log)
+            context = local.environment(self._project, self.functions[name], self._endpoints, log=log, mode=self._mode)
             self._environments[name] = self._stack.enter_context(context)
         return self._environments[name]
 
 
 @contextmanager
 def session(
-    project: Project, functions: Sequence[Function], *, aws_port: int | None = None, fault_spec: str = "", log: bool = False
+    project: Project,
+    functions: Sequence[Function],
+    *,
+    aws_port: int | None = None,
+    fault_spec: str = "",
+    log: bool = False,
+    mode: local.Mode | None = None,
 ) -> Iterator[tuple[Session, Callable[[], dict[str, Any]]]]:
     """
     A session, and a function that ends its environments and gives the whole result:
@@ -77,7 +86,9 @@ def session(
         backend = stack.enter_context(Backend(fault(fault_spec)))
         aws = ("127.0.0.1", aws_port) if aws_port else None
         endpoints = local.Endpoints(("127.0.0.1", backend.http_port), ("127.0.0.1", backend.grpc_port), aws, backend.watch, backend.froze)
-        ours = Session(project, functions, endpoints, stack, log)
+        ours = Session(project, functions, endpoints, stack, log, mode or local.Mode())
+
+        ours.backend = backend
 
         def finish() -> dict[str, Any]:
             ours.shutdown()

@@ -10,9 +10,9 @@ from ..function import Function
 from ..project import Project
 from . import layers, runtimes
 from .lifecycle import ExecutionEnvironment
-from .model import Endpoints, Init, Invocation, Isolation, Phase
+from .model import Endpoints, Init, Invocation, Isolation, Mode, Phase
 
-__all__ = ["Endpoints", "ExecutionEnvironment", "Init", "Invocation", "Isolation", "Phase", "environment"]
+__all__ = ["Endpoints", "ExecutionEnvironment", "Init", "Invocation", "Isolation", "Mode", "Phase", "environment"]
 
 
 @contextmanager
@@ -25,10 +25,12 @@ def environment(
     log: Callable[[str, str], None] | None = None,
     cold_files: bool = True,
     tmp_mb: int = 512,
+    mode: Mode | None = None,
 ) -> Iterator[ExecutionEnvironment]:
     """
-    An execution environment of `function`, initialised by its first invocation, shut down at the end of the block (killed after an error).
+    An execution environment of `function`, shut down at the end of the block (killed after an error).
 
+    It is initialised by its first invocation, in other modes than on-demand at once.
     `log` gets every printed line (source, text) at once. With `cold_files` the layers' and the function's files are dropped from the page
     cache first: they are read anew, and counted as the function's memory, as on AWS; without, starts vary less.
     """
@@ -36,10 +38,14 @@ def environment(
     with layers.merged(project, function.layers, function.code) as opt:
         if cold_files:
             layers.evict(opt, function.code)
-        made = ExecutionEnvironment(function, runtime, opt, endpoints, project.cache / "sandbox", freeze=freeze, tmp_mb=tmp_mb, log=log)
+        made = ExecutionEnvironment(
+            function, runtime, opt, endpoints, project.cache / "sandbox", freeze=freeze, tmp_mb=tmp_mb, log=log, mode=mode or Mode()
+        )
         try:
             for line in made.isolation.less:
                 console.warn(f"local Lambda: {line}", once=line)
+            if made.mode.init_type != "on-demand":
+                made.init()
             yield made
             made.shutdown()
         finally:

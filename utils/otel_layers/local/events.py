@@ -18,10 +18,10 @@ def tracing(current: Current) -> dict[str, Any]:
     return {"spanId": parts.get("Parent", ""), "type": "X-Amzn-Trace-Id", "value": current.trace_header}
 
 
-def init_start(telemetry: Telemetry, function: Function, runtime: Runtime, phase: str, at: int) -> None:
+def init_start(telemetry: Telemetry, function: Function, runtime: Runtime, init_type: str, phase: str, at: int) -> None:
     """platform.initStart."""
     record = {
-        "initializationType": "on-demand",
+        "initializationType": init_type,
         "phase": phase,
         "runtimeVersion": f"python:{runtime.exact}",
         "functionName": function.name,
@@ -31,15 +31,32 @@ def init_start(telemetry: Telemetry, function: Function, runtime: Runtime, phase
     telemetry.emit("platform.initStart", record, at=at)
 
 
-def init_runtime_done(telemetry: Telemetry, phase: str, error: dict[str, Any] | None, at: int) -> None:
+def init_runtime_done(telemetry: Telemetry, init_type: str, phase: str, error: dict[str, Any] | None, at: int) -> None:
     """platform.initRuntimeDone."""
-    telemetry.emit("platform.initRuntimeDone", {"initializationType": "on-demand", "phase": phase, **outcome(error)}, at=at)
+    telemetry.emit("platform.initRuntimeDone", {"initializationType": init_type, "phase": phase, **outcome(error)}, at=at)
 
 
-def init_report(telemetry: Telemetry, phase: str, ms: float, error: dict[str, Any] | None, at: int) -> None:
+def init_report(telemetry: Telemetry, init_type: str, phase: str, ms: float, error: dict[str, Any] | None, at: int) -> None:
     """platform.initReport."""
-    record = {"initializationType": "on-demand", "phase": phase, **outcome(error), "metrics": {"durationMs": round(ms, 3)}}
+    record = {"initializationType": init_type, "phase": phase, **outcome(error), "metrics": {"durationMs": round(ms, 3)}}
     telemetry.emit("platform.initReport", record, at=at)
+
+
+def restore_start(telemetry: Telemetry, function: Function, runtime: Runtime, at: int) -> None:
+    """platform.restoreStart."""
+    record = {
+        "runtimeVersion": f"python:{runtime.exact}",
+        "functionName": function.name,
+        "functionVersion": function.version,
+        "instanceMaxMemory": function.memory_mb << 20,
+    }
+    telemetry.emit("platform.restoreStart", record, at=at)
+
+
+def restore_done(telemetry: Telemetry, ms: float, error: dict[str, Any] | None, at: int) -> None:
+    """platform.restoreRuntimeDone and platform.restoreReport."""
+    telemetry.emit("platform.restoreRuntimeDone", outcome(error), at=at)
+    telemetry.emit("platform.restoreReport", {**outcome(error), "metrics": {"durationMs": round(ms, 3)}}, at=at)
 
 
 def start(telemetry: Telemetry, function: Function, current: Current) -> None:
@@ -65,7 +82,7 @@ def runtime_done(telemetry: Telemetry, current: Current, status: str, error: dic
 def report(
     telemetry: Telemetry, function: Function, current: Current, status: str, error: dict[str, Any] | None, figures: dict[str, float], at: int
 ) -> None:
-    """platform.report; `figures` are durationMs, billedDurationMs, maxMemoryUsedMB and, after a cold start, initDurationMs."""
+    """platform.report; `figures` are durationMs, billedDurationMs, maxMemoryUsedMB and, after a cold start, initDurationMs or restoreDurationMs."""
     metrics = {**figures, "memorySizeMB": function.memory_mb, "maxMemoryUsedMB": math.ceil(figures["maxMemoryUsedMB"])}
     record = {"requestId": current.request_id, "metrics": metrics, "tracing": tracing(current), "status": status}
     if error:

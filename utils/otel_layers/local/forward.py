@@ -60,6 +60,11 @@ class Forwarder:
             with suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
 
+    def cut_all(self) -> None:
+        """End every connection: the environment goes on elsewhere."""
+        for port in list(self.open):
+            self.cut(port)
+
     def cut(self, port: int, last: bytes = b"") -> None:
         """End the connection that the other side sees with `port`, after the bytes `last`."""
         connection = self.open.get(port)

@@ -24,6 +24,7 @@ class Runtime:
     started_at: int = 0
     ready_at: int = 0
     waiting: bool = False
+    restore: str = ""  # of snap-start: waiting for the restore, then restored, then done at the next that follows
     error: dict[str, Any] | None = None
     exit: Exit | None = None
 

@@ -19,7 +19,7 @@ from .forward import Forwarder, reachable
 from .generation import Current, Generation, refusal
 from .http_server import Request, Response, Server
 from .logs import Logs, Pipe
-from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, stamp, wall
+from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, Mode, stamp, wall
 from .runtimes import Runtime
 from .sandbox import Exit, Spec, open_sandbox
 from .telemetry_api import Telemetry
@@ -41,8 +41,9 @@ class ExecutionEnvironment:
         freeze: bool,
         tmp_mb: int,
         log: Callable[[str, str], None] | None,
+        mode: Mode,
     ) -> None:
-        self.function, self.made, self.opt = function, runtime, opt
+        self.function, self.made, self.opt, self.mode = function, runtime, opt, mode
         self.platform: list[dict[str, Any]] = []
         self.inits: list[Init] = []
         self._logs = Logs(log)
@@ -66,7 +67,12 @@ class ExecutionEnvironment:
         self._forwarders, self._unwatch = self._forward(listeners[1:], forwards, endpoints)
         self._froze = endpoints.froze
         self._variables = variables.runtime(
-            function, runtime, self._places, variables.added(endpoints, self._places), variables.log_stream(stamp(time.monotonic_ns()))
+            function,
+            runtime,
+            self._places,
+            variables.added(endpoints, self._places),
+            variables.log_stream(stamp(time.monotonic_ns())),
+            mode.init_type,
         )
 
     @property
@@ -93,11 +99,12 @@ class ExecutionEnvironment:
                 self._init()
             frozen_ms = (time.monotonic_ns() - self._frozen_at) / 1e6 if self._frozen_at else 0.0
             init, self._new_init = self._new_init, None
+            restore_ms = self._restore()
             self._thaw()
             current = invoking.current(self.function, event, trace_header, client_context)
             if not self._generation:
                 init = self._initialise(current.deadline_at, suppressed=True)
-            return self._run(current, init, frozen_ms)
+            return self._run(current, init, frozen_ms, restore_ms)
 
     def stay_frozen(self, seconds: float) -> None:
         """Let wall time pass between two invocations."""
@@ -113,12 +120,12 @@ class ExecutionEnvironment:
         if self._generation:
             self._generation.close()
             self._generation.telemetry.close()
-        self._sandbox.close()
-        self._server.close()
         for unwatch in self._unwatch:
             unwatch()
-        for forwarder in self._forwarders:
+        for forwarder in self._forwarders:  # before the sandbox, which closes the sockets that they listen on
             forwarder.close()
+        self._sandbox.close()
+        self._server.close()
         for pipe in self._pipes:
             pipe.join()
 
@@ -186,18 +193,45 @@ class ExecutionEnvironment:
             raise UsageError("the environment is initialised already")
         self._tried = True
         until = time.monotonic_ns() + int(INIT_LIMIT_S * 1e9)
-        self._new_init = self._initialise(until, suppressed=False)
+        init = self._initialise(until, suppressed=False)
+        self._new_init = init if self.mode.init_type == "on-demand" or init.error else None  # else it is nobody's cold start
         self._freeze()
-        return self._new_init
+        if self.mode.init_type == "snap-start":
+            for forwarder in self._forwarders:
+                forwarder.cut_all()
+        return init
+
+    def _restore(self) -> float | None:
+        """Go on from the snapshot of snap-start, once: how long the runtime took, in ms. After an error no generation is left."""
+        generation = self._generation
+        if not generation or generation.runtime.restore != "waiting":
+            return None
+        began = time.monotonic_ns()
+        events.restore_start(generation.telemetry, self.function, self.made, began)
+        self._thaw()
+        with generation.changed:
+            generation.runtime.restore = "restored"
+            generation.changed.notify_all()
+            until = began + int(INIT_LIMIT_S * 1e9)
+            done = generation.wait(lambda: generation.runtime.restore == "done" or bool(generation.runtime.error) or generation.broken(), until)
+            ended = time.monotonic_ns()
+            error = faults.init_error(generation, out_of_memory=False, timed_out=not done)
+        if not done:
+            error = {"errorType": faults.INIT_TIMEOUT, "errorMessage": "the restore did not end in time"}
+        self._drain()
+        events.restore_done(generation.telemetry, (ended - began) / 1e6, error, ended)
+        if error:
+            self._end("timeout" if not done else "failure")
+        return (ended - began) / 1e6
 
     def _initialise(self, until: int, *, suppressed: bool) -> Init:
         """One init, until CLOCK_MONOTONIC `until`; after a failed one no generation is left."""
         phase = "invoke" if suppressed else "init"
-        telemetry = Telemetry(self.platform, self._sandbox.connect)
+        telemetry = Telemetry(self.platform, self._sandbox.connect, offered=self.mode.telemetry)
         generation = self._generation = Generation(self.function, telemetry, self._external)
         began = time.monotonic_ns()
         kills = self._sandbox.memory_kills()
-        events.init_start(telemetry, self.function, self.made, phase, began)
+        events.init_start(telemetry, self.function, self.made, self.mode.init_type, phase, began)
         inherited = variables.extension(self._variables)
         for name, extension in generation.extensions.items():
             extension.started_at = self._start(f"extension:{name}", [f"{self._places.opt}/extensions/{name}"], inherited, "/")
@@ -212,15 +246,15 @@ class ExecutionEnvironment:
             error = faults.init_error(generation, out_of_memory=self._sandbox.memory_kills() > kills, timed_out=ended >= until)
         ended = max([e.ready_at for e in generation.extensions.values()] + [generation.runtime.ready_at]) if not error else ended
         self._drain()
-        events.init_runtime_done(telemetry, phase, error, generation.runtime.ready_at or ended)
-        events.init_report(telemetry, phase, (ended - began) / 1e6, error, ended)
+        events.init_runtime_done(telemetry, self.mode.init_type, phase, error, generation.runtime.ready_at or ended)
+        events.init_report(telemetry, self.mode.init_type, phase, (ended - began) / 1e6, error, ended)
         init = Init(invoking.phases(generation, ended), (ended - began) / 1e6, error, suppressed)
         self.inits.append(init)
         if error:
             self._end("timeout" if error["errorType"] == faults.INIT_TIMEOUT else "failure")
         return init
 
-    def _run(self, current: Current, init: Init | None, frozen_ms: float) -> Invocation:
+    def _run(self, current: Current, init: Init | None, frozen_ms: float, restore_ms: float | None) -> Invocation:
         generation = self._generation
         if not generation:  # the suppressed init inside this invocation failed
             assert init  # noqa: S101 - it was made by the caller
@@ -253,6 +287,8 @@ class ExecutionEnvironment:
         figures = {"durationMs": invocation.duration_ms, "billedDurationMs": invocation.billed_ms, "maxMemoryUsedMB": invocation.max_memory_mb}
         if invocation.init_ms is not None:
             figures["initDurationMs"] = invocation.init_ms
+        if restore_ms is not None:
+            figures["restoreDurationMs"] = round(restore_ms, 3)
         events.report(generation.telemetry, self.function, current, status, error, figures, ended)
         if clean:
             self._freeze()

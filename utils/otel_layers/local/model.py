@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import UsageError
+
 MAX_PAYLOAD = 6_291_556  # bytes of a buffered response
 MAX_STREAM = 200 * 1024 * 1024  # bytes of a streamed one
 INIT_LIMIT_S = 10.0
@@ -33,6 +35,22 @@ class Endpoints:
     aws: tuple[str, int] | None = None
     watch: Callable[[Callable[[str], None]], Callable[[], None]] | None = None  # Backend.watch: the sandbox's ports do as the backend's
     froze: Callable[[], None] = lambda: None  # called when the environment has been frozen, and when it has ended
+
+
+INIT_TYPES = ("on-demand", "provisioned-concurrency", "snap-start")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the environment is initialised, and what it offers. Other types than on-demand are initialised before the first invocation."""
+
+    init_type: str = "on-demand"
+    telemetry: bool = True  # without, subscriptions are answered 202, as AWS's emulators do
+
+    def __post_init__(self) -> None:
+        """Refuse a type that is not known."""
+        if self.init_type not in INIT_TYPES:
+            raise UsageError(f"unknown initialisation type {self.init_type!r}", remedy=f"one of {', '.join(INIT_TYPES)}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The Runtime API, 2018-06-01: next, response, error, init/error."""
+"""The Runtime API, 2018-06-01: next, response, error, init/error, restore/next, restore/error."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def handle(request: Request, generation: Generation) -> Response:
             return _error(request, generation, request_id)
         case "POST", ["init", "error"]:
             return _init_error(request, generation)
+        case "GET", ["restore", "next"]:
+            return _restore_next(generation)
+        case "POST", ["restore", "error"]:
+            return _restore_error(request, generation)
     return refusal(404, "NotFound", f"{request.method} {request.path} is not of the Runtime API")
 
 
@@ -41,6 +45,7 @@ def _next(generation: Generation) -> Response:
         if current and current.response_at and not current.runtime_done_at:
             current.runtime_done_at = now
         runtime.waiting = True
+        runtime.restore = "done" if runtime.restore == "restored" else runtime.restore
         runtime.ready_at = runtime.ready_at or now
         generation.changed.notify_all()
         while not generation.closed:
@@ -51,6 +56,32 @@ def _next(generation: Generation) -> Response:
                 return Response(200, current.event, current.headers)
             generation.changed.wait()
     raise Hangup
+
+
+def _restore_next(generation: Generation) -> Response:
+    """A runtime of snap-start ends its init here; the answer is the restore."""
+    with generation.changed:
+        runtime = generation.runtime
+        if runtime.ready_at:
+            return refusal(403, "InvalidStateTransition", "the runtime has finished its init")
+        runtime.ready_at, runtime.waiting, runtime.restore = time.monotonic_ns(), True, "waiting"
+        generation.changed.notify_all()
+        while not generation.closed:
+            if runtime.restore == "restored":
+                runtime.waiting = False
+                return answer(200, _OK)
+            generation.changed.wait()
+    raise Hangup
+
+
+def _restore_error(request: Request, generation: Generation) -> Response:
+    with generation.changed:
+        if generation.runtime.restore != "restored":
+            return refusal(403, "InvalidStateTransition", "nothing is being restored")
+        error = _reported(request)  # the header says which hook failed, the body what it raised
+        generation.runtime.error = {**error, "errorType": request.headers.get("lambda-runtime-function-error-type") or error["errorType"]}
+        generation.changed.notify_all()
+    return answer(202, _OK)
 
 
 def _in_flight(generation: Generation, request_id: str) -> Current | None:

@@ -41,7 +41,8 @@ class _Wish:
 class Telemetry:
     """The events of one generation. `platform` gets every platform event, whether anybody subscribed or not."""
 
-    def __init__(self, platform: list[dict[str, Any]], connect: Connect) -> None:
+    def __init__(self, platform: list[dict[str, Any]], connect: Connect, *, offered: bool = True) -> None:
+        self.offered = offered
         self.platform, self.connect = platform, connect
         self.past: list[tuple[str, str]] = []
         self.subscriptions: list[_Subscription] = []
@@ -65,6 +66,8 @@ class Telemetry:
 
     def subscribe(self, name: str, ready: bool, request: Request) -> Response:
         """Answer PUT /telemetry of the extension `name`; `ready` when its init is over."""
+        if not self.offered:
+            return _refuse(202, "Telemetry.NotSupported", "Telemetry API is not supported")
         if ready:
             return _refuse(403, "Telemetry.SubscriptionClosed", "subscriptions are possible only before the first next")
         try:

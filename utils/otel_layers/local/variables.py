@@ -33,14 +33,14 @@ def plain(code: Path, runtime: Runtime, opt: Path | None, port: int) -> Places:
 
 
 def added(endpoints: Endpoints, places: Places) -> dict[str, str]:
-    """What the local Lambda adds unless the function's template sets it: where the backend and the embedded AWS are, and that it wants the account."""
+    """What the local Lambda adds unless the function's template sets it: where backend and embedded AWS are, that it wants the account."""
     backend = endpoints.backend_http and (f"{endpoints.backend_http[0]}:{endpoints.backend_http[1]}" if places.plain else "127.0.0.1:14318")
     aws = endpoints.aws and (f"{endpoints.aws[0]}:{endpoints.aws[1]}" if places.plain else "127.0.0.1:4566")
     out = {"OTEL_LAMBDA_ACCOUNT": "true", **({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{backend}"} if backend else {})}
     return {**out, "AWS_ENDPOINT_URL": f"http://{aws}"} if aws else out
 
 
-def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[str, str], log_stream: str) -> dict[str, str]:
+def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[str, str], log_stream: str, init_type: str) -> dict[str, str]:
     """The runtime's variables: the function's own win over Lambda's defaults, never over the reserved ones."""
     opt, task = places.opt, places.task
     defaults = {
@@ -60,7 +60,7 @@ def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[st
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": init_type,
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_RUNTIME_API": places.api,

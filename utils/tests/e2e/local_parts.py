@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from otel_layers import toolchain
+from otel_layers import build, toolchain
 from otel_layers.catalog import architecture
 from otel_layers.function import Function
 from otel_layers.local import Endpoints, Invocation, environment
@@ -140,3 +140,43 @@ def said(env: Any, name: str, kind: str) -> list[Any]:
     """What the extension `name` said of `kind`."""
     pairs = [json.loads(text) for text in texts(env, f"extension:{name}") if text.startswith("[")]
     return [value for key, value in pairs if key == kind]
+
+
+# Sends OTLP/JSON to the Collector, and nothing else: {"first": N, "spans": 2, "metrics": 1, "logs": 1}; ids count from `first`.
+SENDER = """
+    import json, urllib.request
+
+    def post(signal, body):
+        head = {"Content-Type": "application/json"}
+        request = urllib.request.Request("http://127.0.0.1:4318/v1/" + signal, json.dumps(body).encode(), head)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status
+
+    def numbers(event, signal):
+        return range(event["first"], event["first"] + event.get(signal, 0))
+
+    def span(n):
+        at = str(10**18 + n)
+        ids = {"traceId": f"{event_id(n):032x}", "spanId": f"{n:016x}"}
+        return {**ids, "name": f"span {n}", "kind": 1, "startTimeUnixNano": at, "endTimeUnixNano": at}
+
+    def event_id(n):
+        return n // 50 + 1
+
+    def handler(event, context):
+        answers = []
+        if event.get("spans"):
+            answers.append(post("traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span(n) for n in numbers(event, "spans")]}]}]}))
+        if event.get("metrics"):
+            points = [{"timeUnixNano": str(10**18 + n), "asInt": str(n)} for n in numbers(event, "metrics")]
+            answers.append(post("metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "n", "gauge": {"dataPoints": points}}]}]}]}))
+        if event.get("logs"):
+            records = [{"timeUnixNano": str(10**18 + n), "body": {"stringValue": str(n)}} for n in numbers(event, "logs")]
+            answers.append(post("logs", {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}))
+        return {"first": event["first"], "answers": answers}
+"""
+
+
+def collector() -> Path:
+    """The Collector's layer, built from this source."""
+    return build.build(PROJECT, PROJECT.catalogue.layers["opentelemetry-collector"], HERE).zip

@@ -23,8 +23,9 @@ from ... import archive, catalog, console, toolchain
 from ...errors import FunctionFailed, ToolMissing, UsageError
 from ...files import temporary
 from ...function import Function
-from ...local import compare, otlp, waterfall
+from ...local import Mode, compare, otlp, waterfall
 from ...local.backend_faults import KINDS
+from ...local.model import INIT_TYPES
 from ...project import Project
 from .. import deployed, emit, json_option
 from ..session import Session, session
@@ -48,6 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", type=_between(128, 10_240, int), metavar="MB", help="memory size (default: the template's, or 128)")
     parser.add_argument("--timeout", type=_between(1, 900, float), metavar="SECONDS", help="time-out (default: the template's, or 3)")
     parser.add_argument("--fault", default="", metavar="KIND[:SECONDS][,heal=N]", help=f"make the OTLP backend fail: {', '.join(KINDS)}")
+    parser.add_argument("--init-type", choices=INIT_TYPES, default=INIT_TYPES[0], help="how the environment is initialised (default: on-demand)")
+    parser.add_argument("--no-telemetry-api", action="store_true", help="answer subscriptions 202, as AWS's emulators do")
     parser.add_argument("--logs", action="store_true", help="show the functions' and extensions' log lines as they come")
     parser.add_argument("--stack", "-s", default="", help="the stack's name (default: the sample's)")
     parser.add_argument("--region", "-r", default="", help="the stack's region (default: the home region)")
@@ -78,7 +81,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
         for function in functions:
             _hint(function)
         console.step(f"invoking {name}")
-        ours, finish = stack.enter_context(session(project, functions, aws_port=aws_port, fault_spec=args.fault, log=args.logs))
+        mode = Mode(args.init_type, telemetry=not args.no_telemetry_api)
+        ours, finish = stack.enter_context(session(project, functions, aws_port=aws_port, fault_spec=args.fault, log=args.logs, mode=mode))
         _go_through(ours, name, [body for _, body in (events or [("", b"{}")])] * args.repeat, args.freeze, drain)
         result = finish()
     conclude(args, result, expected)
