@@ -186,8 +186,8 @@ func TestShutdownSendsWhatCameAfterTheLastInvocation(t *testing.T) {
 func TestBadConfigurationNeverFailsTheFunction(t *testing.T) {
 	for name, c := range map[string]struct{ config, key, cause string }{
 		"unknown component": {"exporters: {kafka: {}}, service: {}", "exporters::kafka", `no component "kafka"`},
-		"unknown key":       {"exporters: {otlphttp: {endpoint: 'http://a', endpont: b}}, service: {}", "exporters::otlphttp", "endpont"},
-		"bad value":         {"exporters: {otlphttp: {endpoint: 'nowhere'}}, service: {}", "exporters::otlphttp", "must be a URL"},
+		"unknown key":       {"exporters: {otlphttp: {endpoint: 'http://a', endpont: b}}, service: {}", "exporters::otlphttp::endpont", "endpont"},
+		"bad value":         {"exporters: {otlphttp: {endpoint: 'nowhere'}}, service: {}", "exporters::otlphttp::endpoint", "must be a URL"},
 		"unknown reference": {"exporters: {debug: {}}, service: {pipelines: {traces: {receivers: [otlp], exporters: [otlphttp]}}}", "service::pipelines::traces::exporters", `"otlphttp" is not configured`},
 		"not YAML":          {"exporters: [", "", "yaml"},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -119,23 +118,20 @@ func (c *collector) plain(ctx context.Context) int {
 
 // configure makes the host; nowhere says which signals have no destination.
 func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []string, err error) {
-	var conf *confmap.Conf
-	source := strings.Join(c.uris, ", ")
+	loaded := &host.Loaded{}
 	if len(c.uris) > 0 {
-		conf, err = host.Load(ctx, c.uris, c.logger)
+		loaded, err = host.Load(ctx, c.uris, c.logger, c.components.Providers...)
 	} else {
-		source = "environment variables OTEL_EXPORTER_OTLP_*"
-		if conf, nowhere = host.FromEnvironment(os.Getenv); !conf.IsSet("service::pipelines::traces") && !conf.IsSet("service::pipelines::metrics") && !conf.IsSet("service::pipelines::logs") {
+		if loaded.Conf, nowhere = host.FromEnvironment(os.Getenv); !loaded.IsSet("service::pipelines::traces") && !loaded.IsSet("service::pipelines::metrics") && !loaded.IsSet("service::pipelines::logs") {
 			return c.dropping(ctx), nowhere, nil
 		}
 	}
 	if err == nil {
-		c.secrets.configuration(conf.ToStringMap(), false)
-		h, err = host.New(ctx, conf, c.components, c.info, c.logger, c.level.Set)
+		c.secrets.configuration(loaded.ToStringMap(), false)
+		loaded.OnFetch = func(late map[string]any) { c.secrets.configuration(late, false) }
+		h, err = host.New(ctx, loaded, c.components, c.info, c.logger, c.level.Set)
 	}
-	if p := (*host.Problem)(nil); errors.As(err, &p) && p.Source == "" {
-		p.Source = source
-	}
+	c.locate(err)
 	return h, nowhere, err
 }
 
@@ -179,11 +175,11 @@ func (c *collector) dropping(ctx context.Context) *host.Host {
 	f.Exporters = append(f.Exporters, newDropFactory())
 	in := map[string]any{"grpc": map[string]any{}, "http": map[string]any{}}
 	through := map[string]any{"receivers": []any{"otlp"}, "exporters": []any{"drop"}}
-	h, err := host.New(ctx, confmap.NewFromStringMap(map[string]any{
+	h, err := host.New(ctx, &host.Loaded{Conf: confmap.NewFromStringMap(map[string]any{
 		"receivers": map[string]any{"otlp": map[string]any{"protocols": in}},
 		"exporters": map[string]any{"drop": nil},
 		"service":   map[string]any{"pipelines": map[string]any{"traces": through, "metrics": through, "logs": through}},
-	}), f, c.info, c.logger, c.level.Set)
+	})}, f, c.info, c.logger, c.level.Set)
 	if err != nil {
 		c.complain(err)
 		return &host.Host{}
@@ -197,7 +193,16 @@ func (c *collector) say(nowhere []string) {
 	}
 }
 
+// locate fills in where a problem stands.
+func (c *collector) locate(err error) {
+	host.Locate(err, c.uris)
+	if p := (*host.Problem)(nil); errors.As(err, &p) && p.Source == "" {
+		p.Source = "environment variables OTEL_EXPORTER_OTLP_*"
+	}
+}
+
 func (c *collector) complain(err error) {
+	c.locate(err)
 	var p *host.Problem
 	if errors.As(err, &p) {
 		c.logger.Error("configuration cannot be used, telemetry is dropped", p.Fields()...)

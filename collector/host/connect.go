@@ -33,7 +33,7 @@ func (b *builder) connectors(ctx context.Context, id component.ID, exporting pip
 	}
 	if sinks == nil {
 		return nil, &Problem{Key: "service::pipelines::" + exporting.String() + "::exporters", Cause: fmt.Sprintf("connector %q is in the receivers of no pipeline that it can feed from %s", id, exporting.Signal()),
-			Remedy: "name it in the receivers of another pipeline"}
+			Remedy: "name it in the receivers of another pipeline", item: id.String()}
 	}
 	return sinks, nil
 }
@@ -127,7 +127,7 @@ func (b *builder) unlinked() error {
 				func(from pipeline.Signal) bool { return b.links[link{name, from, id.Signal()}] != nil })
 			if !fed {
 				return &Problem{Key: "service::pipelines::" + id.String() + "::receivers", Cause: fmt.Sprintf("connector %q gets nothing that it can turn into %s", name, id.Signal()),
-					Remedy: "name it in the exporters of another pipeline"}
+					Remedy: "name it in the exporters of another pipeline", item: name.String()}
 			}
 		}
 	}

@@ -293,21 +293,27 @@ func TestQueuesThatHideDataAreOffUnlessAskedFor(t *testing.T) {
 	}
 	theirs := exporter.NewFactory(component.MustNewType("q"), func() component.Config {
 		return &struct { // without a name it is of no package, so not ours
-			Queue queue `mapstructure:"sending_queue"`
-		}{queue{true, 7}}
+			Queue queue  `mapstructure:"sending_queue"`
+			Word  string `mapstructure:"word"`
+		}{queue{true, 7}, ""}
 	})
 	for text, want := range map[string]queue{"{}": {false, 7}, "{sending_queue: {size: 3}}": {false, 3}, "{sending_queue: {enabled: true}}": {true, 7}} {
 		conf, err := Load(t.Context(), []string{"yaml:" + text}, zap.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg, err := unmarshal(conf, theirs, "exporters")
+		cfg, err := unmarshal(conf.Conf, theirs, "exporters")
 		if got := reflect.ValueOf(cfg).Elem().Field(0).Interface(); err != nil || got != want {
 			t.Errorf("%s: %+v %v", text, got, err)
 		}
 	}
-	conf, _ := Load(t.Context(), []string{"yaml:{wrong: 1}"}, zap.NewNop())
-	if _, err := unmarshal(conf, theirs, "exporters"); err == nil || !strings.Contains(err.Error(), "wrong") {
+	t.Setenv("NUMBER", "0123")
+	conf, _ := Load(t.Context(), []string{"yaml:{sending_queue: {}, word: '${env:NUMBER}'}"}, zap.NewNop())
+	if cfg, err := unmarshal(conf.Conf, theirs, "exporters"); err != nil || reflect.ValueOf(cfg).Elem().Field(1).Interface() != "0123" {
+		t.Errorf("%+v %v", cfg, err)
+	}
+	conf, _ = Load(t.Context(), []string{"yaml:{wrong: 1}"}, zap.NewNop())
+	if _, err := unmarshal(conf.Conf, theirs, "exporters"); err == nil || !strings.Contains(err.Error(), "wrong") {
 		t.Errorf("%v", err)
 	}
 }

@@ -121,6 +121,13 @@ func (b *builder) head(ctx context.Context, id pipeline.ID) (sink, error) {
 }
 
 func (b *builder) exporter(ctx context.Context, u use) (sink, error) {
+	if k := b.c.late[u.id]; k != nil {
+		made := newLateExporter(b.h, u, k, func(ctx context.Context, cfg component.Config) (component.Component, error) {
+			return b.h.makeExporter(ctx, b.f, u, cfg)
+		})
+		b.h.add(part{section: "exporters", id: u.id, signal: u.signal, Component: made}, b.c.using("exporters", u)...)
+		return sinkOf(made), nil
+	}
 	made, err := b.h.makeExporter(ctx, b.f, u, b.c.exporters[u.id])
 	if err != nil {
 		return sink{}, err

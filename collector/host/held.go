@@ -43,17 +43,18 @@ func (e *held) Start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	to := sinkOf(e.inner)
+	e.open(func(ctx context.Context, bodies [][]byte) delivery.Outcome {
+		_, err := consume(ctx, e.use.signal, to, bodies)
+		return judge(err)
+	})
+	return nil
+}
+
+func (e *held) open(send delivery.Send) {
 	e.lane = delivery.NewLane(delivery.Settings{
-		Signal: e.use.signal,
-		Send: func(ctx context.Context, bodies [][]byte) delivery.Outcome {
-			_, err := consume(ctx, e.use.signal, to, bodies)
-			return judge(err)
-		},
-		Logger:  e.host.telemetry(e.use.id).Logger,
-		MaxHeld: heldBytes, MaxRequest: heldRequest, Retry: true,
+		Signal: e.use.signal, Send: send, Logger: e.host.telemetry(e.use.id).Logger, MaxHeld: heldBytes, MaxRequest: heldRequest, Retry: true,
 	}, &e.host.tally)
 	e.Lanes = delivery.Lanes{e.lane}
-	return nil
 }
 
 // Shutdown drops and counts what the host's last flush left, then ends the exporter.

@@ -53,8 +53,8 @@ type part struct {
 }
 
 // New makes the components that the configuration asks for; nothing runs yet. Its errors are Problems.
-func New(ctx context.Context, conf *confmap.Conf, f Factories, info component.BuildInfo, logger *zap.Logger, setLevel func(string) error) (*Host, error) {
-	c, err := decode(conf, f)
+func New(ctx context.Context, loaded *Loaded, f Factories, info component.BuildInfo, logger *zap.Logger, setLevel func(string) error) (*Host, error) {
+	c, err := decode(loaded, f, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func New(ctx context.Context, conf *confmap.Conf, f Factories, info component.Bu
 			return nil, problem("service::telemetry::logs::level", err, "one of debug, info, warn, error")
 		}
 	}
-	h := &Host{info: info, logger: logger, factories: f, conf: conf, extensions: map[component.ID]component.Component{}}
+	h := &Host{info: info, logger: logger, factories: f, conf: loaded.Conf, extensions: map[component.ID]component.Component{}}
 	if err := h.build(ctx, c, f); err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (h *Host) Start(ctx context.Context) error {
 		p.began = true
 		h.report(p, componentstatus.NewEvent(componentstatus.StatusStarting))
 		if err := delivery.Safely(func() error { return p.Start(ctx, partHost{h, p}) }); err != nil {
-			return errors.Join(startProblem(p, err), h.Shutdown(ctx))
+			return errors.Join(h.startProblem(p, err), h.Shutdown(ctx))
 		}
 		h.reportStarted(p)
 	}
@@ -147,12 +147,19 @@ func (h *Host) Start(ctx context.Context) error {
 	return nil
 }
 
-func startProblem(p *part, err error) *Problem {
+func (h *Host) startProblem(p *part, err error) *Problem {
 	remedy := ""
 	if errors.Is(err, syscall.EADDRINUSE) {
-		remedy = "another process of the function or another extension listens there: choose a free port with the endpoint key, and point the function's OTEL_EXPORTER_OTLP_ENDPOINT to it"
+		remedy = "something else listens there: name a free port at this key, and the same in the function's OTEL_EXPORTER_OTLP_ENDPOINT"
 	}
-	return problem(p.section+"::"+p.id.String(), err, remedy)
+	key := p.section + "::" + p.id.String()
+	found := problem(key, err, remedy)
+	if sub, err := h.conf.Sub(key); err == nil {
+		if at := mentioned(sub, found.Cause); at != "" {
+			found.Key = joinKey(key, at)
+		}
+	}
+	return found
 }
 
 // Resume says to the components that an invocation begins.

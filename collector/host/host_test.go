@@ -174,13 +174,13 @@ func TestProblemsNameTheKey(t *testing.T) {
 	const rest = "service: {pipelines: {traces: {receivers: [in], exporters: [out]}}}}"
 	for text, want := range map[string]string{
 		"{recievers: {}}":                           "recievers",
-		"{receivers: {in: {wrod: x}}, " + rest:      "receivers::in",
+		"{receivers: {in: {wrod: x}}, " + rest:      "receivers::in::wrod",
 		"{receivers: {in: }, exporters: {smoke: }}": "exporters::smoke",
 		"{receivers: {in: }, " + rest:               "service::pipelines::traces::exporters",
 		"{receivers: {in: }, exporters: {out: }, service: {pipelines: {traces: {receivers: [in]}}}}":                                      "service::pipelines::traces",
 		"{receivers: {in: }, exporters: {out: }, service: {pipelines: {traces: {receivers: [in], exporters: [out, out]}}}}":               "service::pipelines::traces::exporters",
 		"{receivers: {in: }, exporters: {out: }, service: {pipelines: {metrics: {receivers: [in], exporters: [out]}}}}":                   "exporters::out",
-		"{receivers: {in: }, exporters: {out: }, service: {pipelines: {traces: {receivers: [in], exporters: [out]}}, pipes: {}}}":         "service",
+		"{receivers: {in: }, exporters: {out: }, service: {pipelines: {traces: {receivers: [in], exporters: [out]}}, pipes: {}}}":         "service::pipes",
 		"{receivers: {in: }, exporters: {out: }, service: {extensions: [aid], pipelines: {traces: {receivers: [in], exporters: [out]}}}}": "service::extensions",
 		"{receivers: {in: }}": "service::pipelines",
 	} {

@@ -1,20 +1,26 @@
 package host
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"sort"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/pipeline"
+	"go.uber.org/zap"
 )
 
 // config is a configuration whose components are decoded and validated.
 type config struct {
 	receivers, processors, exporters, extensions, connectors map[component.ID]component.Config
 	service                                                  service
+	late                                                     map[component.ID]*keeper // exporters whose values are not there yet
 }
 
 type service struct {
@@ -43,14 +49,15 @@ func (p *pipelineKeys) of(section string) []component.ID {
 
 var sections = []string{"receivers", "processors", "exporters", "extensions", "connectors", "service"}
 
-func decode(conf *confmap.Conf, f Factories) (*config, error) {
+func decode(l *Loaded, f Factories, logger *zap.Logger) (*config, error) {
+	conf := l.Conf
 	for key := range conf.ToStringMap() {
 		if !slices.Contains(sections, key) {
-			return nil, &Problem{Key: key, Cause: "unknown key", Remedy: "known are " + strings.Join(sections, ", ")}
+			return nil, &Problem{Key: key, Cause: "unknown key " + strconv.Quote(key), Remedy: suggest(key, sections)}
 		}
 	}
 	f.alias()
-	c := &config{}
+	c := &config{late: map[component.ID]*keeper{}}
 	var err error
 	if c.receivers, err = components(conf, "receivers", plain(f.Receivers)); err != nil {
 		return nil, err
@@ -58,7 +65,7 @@ func decode(conf *confmap.Conf, f Factories) (*config, error) {
 	if c.processors, err = components(conf, "processors", plain(f.Processors)); err != nil {
 		return nil, err
 	}
-	if c.exporters, err = components(conf, "exporters", plain(f.Exporters)); err != nil {
+	if err = c.postpone(l, f, logger); err != nil {
 		return nil, err
 	}
 	if c.extensions, err = components(conf, "extensions", plain(f.Extensions)); err != nil {
@@ -72,41 +79,98 @@ func decode(conf *confmap.Conf, f Factories) (*config, error) {
 		return nil, problem("service", err, "it holds pipelines, extensions and telemetry")
 	}
 	if err := sub.Unmarshal(&c.service); err != nil {
-		return nil, problem("service", err, "it holds pipelines, extensions and telemetry::logs::level")
+		return nil, wrong("service", sub, &c.service, err)
 	}
 	return c, c.check()
 }
 
-func components(conf *confmap.Conf, section string, factories []component.Factory) (map[component.ID]component.Config, error) {
+// postpone decodes the exporters but for those whose values are not there yet.
+func (c *config) postpone(l *Loaded, f Factories, logger *zap.Logger) error {
+	all, err := l.Sub("exporters")
+	if err != nil {
+		return problem("exporters", err, "it holds components by name")
+	}
+	wanted, but := map[string][]string{}, []string{}
+	for name, value := range all.ToStringMap() {
+		if uris := lateIn(value); len(uris) > 0 {
+			wanted[name], but = uris, append(but, name)
+		}
+	}
+	if c.exporters, err = components(l.Conf, "exporters", plain(f.Exporters), but...); err != nil {
+		return err
+	}
+	for name, uris := range wanted {
+		id, factory, err := identify("exporters", name, plain(f.Exporters))
+		if err != nil {
+			return err
+		}
+		c.late[id] = newKeeper(logger.With(zap.String("component", name)), func(ctx context.Context) (component.Config, error) {
+			conf, err := l.fetch(ctx, uris)
+			if err != nil {
+				return nil, err
+			}
+			if l.OnFetch != nil {
+				l.OnFetch(conf.ToStringMap())
+			}
+			all, err := conf.Sub("exporters")
+			if err != nil {
+				return nil, err
+			}
+			return one(all, "exporters", name, factory)
+		})
+		c.exporters[id] = nil
+	}
+	return nil
+}
+
+// components decodes and validates those of a section, but for some.
+func components(conf *confmap.Conf, section string, factories []component.Factory, but ...string) (map[component.ID]component.Config, error) {
 	found := map[component.ID]component.Config{}
 	all, err := conf.Sub(section)
 	if err != nil {
 		return nil, problem(section, err, "it holds components by name")
 	}
 	for name := range all.ToStringMap() {
-		key := section + "::" + name
-		var id component.ID
-		if err := id.UnmarshalText([]byte(name)); err != nil {
-			return nil, problem(key, err, "a component is named type or type/name")
+		if slices.Contains(but, name) {
+			continue
 		}
-		factory := find(factories, id.Type())
-		if factory == nil {
-			return nil, &Problem{Key: key, Cause: fmt.Sprintf("this layer has no component %q", id.Type()), Remedy: fmt.Sprintf("%s of this layer: %s", section, strings.Join(names(factories), ", "))}
-		}
-		sub, err := all.Sub(name)
+		id, factory, err := identify(section, name, factories)
 		if err != nil {
-			return nil, problem(key, err, "it must be keys with values")
+			return nil, err
 		}
-		cfg, err := unmarshal(sub, factory, section)
-		if err != nil {
-			return nil, problem(key, err, "keys that it knows: "+strings.Join(keys(cfg), ", "))
+		if found[id], err = one(all, section, name, factory); err != nil {
+			return nil, err
 		}
-		if err := confmap.Validate(cfg); err != nil {
-			return nil, problem(key, err, "keys that it knows: "+strings.Join(keys(cfg), ", "))
-		}
-		found[id] = cfg
 	}
 	return found, nil
+}
+
+// one decodes and validates the component of a name in the configuration of its section.
+func one(all *confmap.Conf, section, name string, factory component.Factory) (component.Config, error) {
+	key := section + "::" + name
+	sub, err := all.Sub(name)
+	if err != nil {
+		return nil, problem(key, err, "it must be keys with values")
+	}
+	cfg, err := unmarshal(sub, factory, section)
+	if err == nil {
+		err = confmap.Validate(cfg)
+	}
+	if err != nil {
+		return nil, wrong(key, sub, cfg, err)
+	}
+	return cfg, nil
+}
+
+func identify(section, name string, factories []component.Factory) (id component.ID, factory component.Factory, err error) {
+	key := section + "::" + name
+	if err := id.UnmarshalText([]byte(name)); err != nil {
+		return id, nil, problem(key, err, "a component is named type or type/name")
+	}
+	if factory = find(factories, id.Type()); factory == nil {
+		return id, nil, &Problem{Key: key, Cause: fmt.Sprintf("this layer has no component %q", id.Type()), Remedy: suggest(id.Type().String(), names(factories)) + "; " + onDemand}
+	}
+	return id, factory, nil
 }
 
 // The queues of stock exporters hide data from the host, which would be cut by a freeze: the host's own stands before them instead.
@@ -121,8 +185,8 @@ func unmarshal(sub *confmap.Conf, factory component.Factory, section string) (co
 				plain[key] = map[string]any{"enabled": false}
 			}
 		}
-		visible := confmap.NewFromStringMap(sub.ToStringMap())
-		if err := visible.Merge(confmap.NewFromStringMap(plain)); err == nil && len(plain) > 0 {
+		visible := confmap.New()
+		if err := errors.Join(visible.Merge(sub), visible.Merge(confmap.NewFromStringMap(plain))); err == nil && len(plain) > 0 {
 			if err := visible.Unmarshal(&cfg); err == nil {
 				return cfg, nil
 			}
@@ -145,7 +209,7 @@ func ours(cfg component.Config) bool {
 func (c *config) check() error {
 	for _, id := range c.service.Extensions {
 		if _, ok := c.extensions[id]; !ok {
-			return missing("service::extensions", "extensions", id)
+			return missing("service::extensions", "extensions", id, ids(c.extensions))
 		}
 	}
 	for id, p := range c.service.Pipelines {
@@ -159,10 +223,10 @@ func (c *config) check() error {
 			for i, component := range named {
 				_, connected := c.connectors[component]
 				if _, ok := configured[component]; !ok && (!connected || section == "processors") {
-					return missing(key+"::"+section, section, component)
+					return missing(key+"::"+section, section, component, append(ids(configured), ids(c.connectors)...))
 				}
 				if slices.Contains(named[:i], component) {
-					return &Problem{Key: key + "::" + section, Cause: fmt.Sprintf("%q is named twice", component), Remedy: "name it once"}
+					return &Problem{Key: key + "::" + section, Cause: fmt.Sprintf("%q is named twice", component), Remedy: "name it once", item: component.String()}
 				}
 			}
 		}
@@ -173,23 +237,18 @@ func (c *config) check() error {
 	return nil
 }
 
-func missing(key, section string, id component.ID) *Problem {
-	return &Problem{Key: key, Cause: fmt.Sprintf("%q is not configured", id), Remedy: fmt.Sprintf("add it under %s", section)}
+func ids(configured map[component.ID]component.Config) (names []string) {
+	for id := range configured {
+		names = append(names, id.String())
+	}
+	sort.Strings(names)
+	return names
 }
 
-// keys are the names that a component's configuration has at its top level.
-func keys(cfg component.Config) (names []string) {
-	t := reflect.TypeOf(cfg)
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
+func missing(key, section string, id component.ID, configured []string) *Problem {
+	remedy := "add it under " + section
+	if near := nearest(id.String(), configured); near != "" {
+		remedy = "did you mean " + near + "? Else " + remedy
 	}
-	if t.Kind() != reflect.Struct {
-		return nil
-	}
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("mapstructure"), ","); name != "" && name != "-" {
-			names = append(names, name)
-		}
-	}
-	return names
+	return &Problem{Key: key, Cause: fmt.Sprintf("%q is not configured", id), Remedy: remedy, item: id.String()}
 }

@@ -1,0 +1,178 @@
+package host
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+)
+
+// lateExporter takes data before its exporter can be made, keeps it in its lane, and hands it on to the exporter of the newest values.
+type lateExporter struct {
+	held
+
+	keeper *keeper
+	make   func(context.Context, component.Config) (component.Component, error)
+	start  component.Host
+
+	mu      sync.Mutex
+	made    component.Component
+	version int
+}
+
+func newLateExporter(h *Host, u use, k *keeper, make func(context.Context, component.Config) (component.Component, error)) *lateExporter {
+	return &lateExporter{held: held{host: h, use: u}, keeper: k, make: make}
+}
+
+// Start begins to fetch; it does not wait.
+func (e *lateExporter) Start(_ context.Context, host component.Host) error {
+	e.start = host
+	e.open(e.send)
+	e.keeper.start(func() { e.Lanes.Resume(false) })
+	return nil
+}
+
+// Shutdown drops and counts what is left.
+func (e *lateExporter) Shutdown(ctx context.Context) error {
+	e.keeper.stop()
+	e.Stop()
+	if made := e.current(); made != nil {
+		return made.Shutdown(ctx)
+	}
+	return nil
+}
+
+func (e *lateExporter) send(ctx context.Context, bodies [][]byte) delivery.Outcome {
+	cfg, version, err := e.keeper.config(ctx)
+	if err != nil {
+		return delivery.Outcome{Verdict: delivery.Unreachable, Err: err}
+	}
+	made, err := e.of(ctx, cfg, version)
+	if err != nil {
+		return delivery.Outcome{Verdict: delivery.Refused, Err: problem("exporters::"+e.use.id.String(), err, "")}
+	}
+	n, err := consume(ctx, e.use.signal, sinkOf(made), bodies)
+	outcome := judge(err)
+	if _, flushes := made.(delivery.Flusher); flushes && err == nil {
+		e.host.tally.Sent.Add(e.use.signal, -n) // the exporter counts them once they are sent
+	}
+	if err != nil && unauthorized(err.Error()) && e.keeper.refused(version) {
+		outcome.Verdict = delivery.Busy // it may do with newer values
+	}
+	return outcome
+}
+
+// of is the exporter of a version of the values.
+func (e *lateExporter) of(ctx context.Context, cfg component.Config, version int) (component.Component, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.made != nil && e.version == version {
+		return e.made, nil
+	}
+	made, err := e.make(ctx, cfg)
+	if err == nil {
+		err = made.Start(context.WithoutCancel(ctx), lateHost{e.start, e})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if old := e.made; old != nil {
+		if f, ok := old.(delivery.Flusher); ok {
+			f.FlushLast(ctx)
+		}
+		_ = old.Shutdown(ctx)
+	}
+	e.made, e.version = made, version
+	return made, nil
+}
+
+func (e *lateExporter) current() component.Component {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.made
+}
+
+func (e *lateExporter) flusher() delivery.Flusher {
+	f, _ := e.current().(delivery.Flusher)
+	return f
+}
+
+// Resume lets what failed be tried again: fetching and sending.
+func (e *lateExporter) Resume(idle bool) {
+	e.keeper.wake()
+	e.Lanes.Resume(idle)
+	if f := e.flusher(); f != nil {
+		f.Resume(idle)
+	}
+}
+
+// Flush empties the lane, then the exporter.
+func (e *lateExporter) Flush(ctx context.Context) {
+	e.Lanes.Flush(ctx)
+	if f := e.flusher(); f != nil {
+		f.Flush(ctx)
+	}
+}
+
+// FlushLast is Flush for the last time.
+func (e *lateExporter) FlushLast(ctx context.Context) {
+	e.Lanes.FlushLast(ctx)
+	if f := e.flusher(); f != nil {
+		f.FlushLast(ctx)
+	}
+}
+
+// Held counts what waits in both.
+func (e *lateExporter) Held() delivery.Counts {
+	counts := e.Lanes.Held()
+	if f := e.flusher(); f != nil {
+		more := f.Held()
+		counts.Spans, counts.Metrics, counts.Logs = counts.Spans+more.Spans, counts.Metrics+more.Metrics, counts.Logs+more.Logs
+	}
+	return counts
+}
+
+// Hold, Release and Oldest are those of the lane and the exporter.
+func (e *lateExporter) Hold(on bool) {
+	e.Lanes.Hold(on)
+	if h, ok := e.current().(delivery.Holder); ok {
+		h.Hold(on)
+	}
+}
+
+// Release sends what waits.
+func (e *lateExporter) Release() {
+	e.Lanes.Release()
+	if h, ok := e.current().(delivery.Holder); ok {
+		h.Release()
+	}
+}
+
+// Oldest is the wall time of the oldest data in either.
+func (e *lateExporter) Oldest() time.Time {
+	oldest := e.Lanes.Oldest()
+	if h, ok := e.current().(delivery.Holder); ok {
+		oldest = delivery.Older(oldest, h.Oldest())
+	}
+	return oldest
+}
+
+// lateHost is the host as a late exporter's exporter sees it.
+type lateHost struct {
+	component.Host
+	exporter *lateExporter
+}
+
+// Tally is the account of records.
+func (h lateHost) Tally() *delivery.Tally { return &h.exporter.host.tally }
+
+// Unauthorized says that the backend refused the credentials; true when newer ones may come, so that data is worth keeping.
+func (h lateHost) Unauthorized() bool {
+	h.exporter.mu.Lock()
+	version := h.exporter.version
+	h.exporter.mu.Unlock()
+	return h.exporter.keeper.refused(version)
+}
