@@ -77,6 +77,7 @@ func wrong(key string, conf *confmap.Conf, cfg any, err error) *Problem {
 		in = path(strings.TrimPrefix(strings.TrimPrefix(in, t.String()), ".")) // the top level is called by its Go type
 		bad, _, _ = strings.Cut(bad, ",")
 		bad, _, _ = strings.Cut(bad, " ")
+		bad = strings.TrimRight(bad, ":") // what an error around it says comes after a colon
 		known := keysAt(t, in)
 		p.Cause, p.Key = "unknown key "+strconv.Quote(bad), joinKey(key, joinKey(in, bad))
 		p.Remedy = suggest(bad, known)
