@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
 )
 
 type taken struct{ spans, points, records int }
@@ -274,3 +275,5 @@ func TestConfig(t *testing.T) {
 		}
 	}
 }
+
+func TestREADME(t *testing.T) { keydoc.Check(t, createDefaultConfig()) }
