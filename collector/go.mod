@@ -5,6 +5,7 @@ go 1.27.3
 require (
 	github.com/json-iterator/go v1.1.12
 	github.com/klauspost/compress v1.20.4
+	go.opentelemetry.io/collector/client v1.70.0
 	go.opentelemetry.io/collector/component v1.70.0
 	go.opentelemetry.io/collector/component/componentstatus v0.164.0
 	go.opentelemetry.io/collector/confmap v1.70.0
