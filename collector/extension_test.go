@@ -178,7 +178,7 @@ func TestShutdownSendsWhatCameAfterTheLastInvocation(t *testing.T) {
 	lambda.next()
 	e.send("two")
 	lambda.shutdown("timeout") // tries again in spite of Retry-After, is refused again, and gives up
-	if a, _ := e.end(); a.Received.Spans != 2 || a.Dropped.Spans != 2 || a.Sent.Spans != 0 || a.Reason != "timeout" {
+	if a, _ := e.end(); a.Received.Spans != 2 || a.Dropped.Spans != 2 || a.Sent.Spans != 0 || a.Reason != "timeout" || a.Why["shutdown"].Spans != 2 || a.Retried.Spans == 0 || a.Level != "WARN" {
 		t.Errorf("account: %+v", a)
 	}
 }

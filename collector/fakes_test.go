@@ -262,6 +262,8 @@ func (e *extension) sendLast(id string, names ...string) {
 
 type account struct {
 	Level, Msg, Reason      string
+	Retried, Resent         struct{ Spans, Metrics, Logs int }
+	Why                     map[string]struct{ Spans, Metrics, Logs int }
 	Received, Sent, Dropped struct{ Spans, Metrics, Logs int }
 	Key, Remedy, Component  string
 	Cause                   any

@@ -54,24 +54,33 @@ func TestAutoFlushesTheFirstInvocationsAtTheirEndsAndThenBesideTheNext(t *testin
 		lambda.one(e, fmt.Sprint("early-", i))
 		b.has(t, i+1)
 	}
-	lambda.one(e, "held")
-	e.freeze(100 * time.Millisecond)
-	b.has(t, 20)
+	sent := 20
+	for held := false; !held; { // what comes before the extension has read INVOKE is still sent at once
+		if sent == 70 {
+			t.Fatal("nothing is ever held")
+		}
+		lambda.one(e, fmt.Sprint("maybe-", sent))
+		sent++
+		e.freeze(50 * time.Millisecond)
+		different, _ := b.counts()
+		held = different < sent
+	}
 	for i := range 5 {
 		id := fmt.Sprint("busy-", i)
 		lambda.invoke(id, time.Minute)
-		b.arrive(t, 21+i) // what the invocation before left, while the handler runs
+		b.arrive(t, sent) // what the invocation before left, while the handler runs
 		e.send(id)
+		sent++
 		lambda.done(id)
 		lambda.next()
 		e.freeze(20 * time.Millisecond)
-		b.has(t, 21+i)
+		b.has(t, sent-1)
 	}
 	lambda.shutdown("spindown")
-	if a, _ := e.end(); a.Received.Spans != 26 || a.Sent.Spans != 26 {
+	if a, _ := e.end(); a.Received.Spans != sent || a.Sent.Spans != sent {
 		t.Errorf("account: %+v", a)
 	}
-	b.has(t, 26)
+	b.has(t, sent)
 }
 
 func TestPeriodicSendsWhatIsOldEnoughBesideTheHandler(t *testing.T) {
@@ -185,7 +194,9 @@ func TestAKilledEnvironmentLosesWhatWasHeldAndNoMore(t *testing.T) {
 			}
 			_ = e.Process.Kill()
 			<-e.gone
-			b.has(t, 25-lost)
+			if different, _ := b.counts(); different < 25-lost || (policy != "auto" && different > 25-lost) {
+				t.Errorf("the backend has %d spans of 25", different)
+			}
 		})
 	}
 }

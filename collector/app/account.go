@@ -26,7 +26,7 @@ func (c *collector) end(h *host.Host, deadline time.Time, reason string) {
 
 // account tells what became of the records when some were dropped, and when somebody asks: a line in every environment costs money.
 func (c *collector) account(t *delivery.Tally, reason string) {
-	dropped, resent := t.Dropped.Counts(), t.Resent.Counts()
+	dropped := t.Dropped.Counts()
 	say := c.logger.Debug
 	switch {
 	case dropped.Sum() > 0:
@@ -35,7 +35,19 @@ func (c *collector) account(t *delivery.Tally, reason string) {
 		say = c.logger.Info
 	}
 	fields := []zap.Field{zap.Reflect("received", t.Received.Counts().Fields()), zap.Reflect("sent", t.Sent.Counts().Fields()), zap.Reflect("dropped", dropped.Fields())}
-	if resent.Sum() > 0 {
+	why := map[string]any{}
+	for _, r := range delivery.Reasons {
+		if n := t.DroppedBy(r); n.Sum() > 0 {
+			why[string(r)] = n.Fields()
+		}
+	}
+	if len(why) > 0 {
+		fields = append(fields, zap.Reflect("why", why))
+	}
+	if retried := t.Retried.Counts(); retried.Sum() > 0 {
+		fields = append(fields, zap.Reflect("retried", retried.Fields()))
+	}
+	if resent := t.Resent.Counts(); resent.Sum() > 0 { // what a backend may have twice
 		fields = append(fields, zap.Reflect("resent", resent.Fields()))
 	}
 	say("shutdown", append(fields, zap.String("reason", reason))...)

@@ -63,7 +63,7 @@ func (s *Stage) Put(load Load) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
-		s.tally.Dropped.Add(s.set.Signal, load.Records)
+		s.tally.Drop(AtShutdown, s.set.Signal, load.Records)
 		return
 	}
 	s.count++
@@ -75,7 +75,7 @@ func (s *Stage) Put(load Load) {
 		dropped += s.pop(1)[0].Records
 	}
 	if dropped > 0 {
-		s.tally.Dropped.Add(s.set.Signal, dropped)
+		s.tally.Drop(QueueFull, s.set.Signal, dropped)
 		s.set.Logger.Warn("queue is full, the oldest records are dropped", zap.Int("dropped", dropped), zap.String("signal", s.set.Signal.String()))
 	}
 	if s.bytes > s.set.MaxBytes/2 || (s.set.MaxLoads > 0 && len(s.queue) > s.set.MaxLoads/2) {
@@ -138,7 +138,7 @@ func (s *Stage) Held() (held Counts) {
 func (s *Stage) Stop() {
 	s.change(func() {
 		s.stopped = true
-		s.tally.Dropped.Add(s.set.Signal, s.records)
+		s.tally.Drop(AtShutdown, s.set.Signal, s.records)
 		s.pop(len(s.queue))
 	})
 }
@@ -186,7 +186,7 @@ func (s *Stage) run() {
 		err := Safely(func() error { return s.set.Deliver(context.Background(), loads) })
 		s.mu.Lock()
 		if err != nil {
-			s.tally.Dropped.Add(s.set.Signal, s.flying)
+			s.tally.Drop(Failed, s.set.Signal, s.flying)
 			s.set.Logger.Warn("the next component did not take records, they are dropped", zap.Int("dropped", s.flying), zap.String("signal", s.set.Signal.String()), zap.Error(err))
 		}
 		s.flying = 0

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ import (
 // stubborn is a collector whose flush never succeeds, on the fake clock of synctest.
 type stubborn struct {
 	holding  bool
-	released int
+	released atomic.Int32
 	flushed  []time.Duration // how long each flush was let wait
 	idle     []bool
 	oldest   time.Time
@@ -24,7 +25,7 @@ type stubborn struct {
 func (s *stubborn) Resume(idle bool)                    { s.idle = append(s.idle, idle) }
 func (s *stubborn) InvocationBegan(delivery.Invocation) {}
 func (s *stubborn) Hold(on bool)                        { s.holding = on }
-func (s *stubborn) Release()                            { s.released++ }
+func (s *stubborn) Release()                            { s.released.Add(1) }
 func (s *stubborn) Oldest() time.Time                   { return s.oldest }
 func (s *stubborn) Flush(ctx context.Context) {
 	if s.panics {
@@ -76,8 +77,8 @@ func TestHeldDataIsFlushedAtTheEndOnceItIsOld(t *testing.T) {
 			e := &Extension{Ends: &Ends{}, Telemetry: &Telemetry{}, Logger: zap.NewNop(), Flush: flush, pace: pace{Flush: flush, invocations: adapt, last: now()}}
 			e.Ends.Finish("r")
 			e.invocation(t.Context(), Event{RequestID: "r", DeadlineMs: now().Add(time.Minute).UnixMilli()}, s)
-			if !s.holding || s.released != 1 || len(s.flushed) != want {
-				t.Errorf("age %s: hold %t, released %d, flushed %v", age, s.holding, s.released, s.flushed)
+			if !s.holding || s.released.Load() != 1 || len(s.flushed) != want {
+				t.Errorf("age %s: hold %t, released %d, flushed %v", age, s.holding, s.released.Load(), s.flushed)
 			}
 		})
 	}
@@ -91,13 +92,13 @@ func TestOldDataIsReleasedBesideALongHandler(t *testing.T) {
 		go e.watch(ctx, s, Flush{Policy: Auto, MaxAge: defaultAge})
 		time.Sleep(19500 * time.Millisecond)
 		synctest.Wait()
-		if s.released != 0 {
+		if s.released.Load() != 0 {
 			t.Error("released too early")
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if s.released != 1 {
-			t.Errorf("released %d times", s.released)
+		if s.released.Load() != 1 {
+			t.Errorf("released %d times", s.released.Load())
 		}
 		cancel()
 		synctest.Wait()

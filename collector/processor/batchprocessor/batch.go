@@ -116,7 +116,7 @@ func (b *batch) hand(ctx context.Context, data any) error {
 	n := records(data)
 	err := delivery.Safely(func() error { return b.next.Consume(ctx, data) })
 	if err != nil {
-		b.tally.Dropped.Add(b.next.Signal, n)
+		b.tally.Drop(delivery.Failed, b.next.Signal, n)
 	}
 	return err
 }

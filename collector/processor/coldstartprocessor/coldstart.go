@@ -124,7 +124,7 @@ func (c *coldstart) FlushLast(ctx context.Context) {
 	c.mu.Unlock()
 	if start != nil {
 		if c.next.ConsumeTraces(ctx, start.message) != nil {
-			c.tally.Dropped.Add(pipeline.SignalTraces, 1)
+			c.tally.Drop(delivery.Failed, pipeline.SignalTraces, 1)
 		}
 	}
 }
