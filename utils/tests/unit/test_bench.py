@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from otel_layers.cli.bench import cases, figures, page
+from otel_layers.cli.bench import cases, extensions, figures, page
 from otel_layers.cli.bench.measure import Sample
 from otel_layers.errors import UsageError
 
@@ -87,3 +87,26 @@ def test_the_machine_is_described_without_its_name() -> None:
 
     assert "processors" in page.machine()
     assert platform.node() not in page.machine()
+
+
+def start(warm: float, cold: float) -> extensions.Start:
+    return extensions.Start(warm_ms=warm, cold_ms=cold, next_mb=9.0, loaded_mb=15.0)
+
+
+def test_the_collector_s_budgets_are_judged_by_medians() -> None:
+    samples = {
+        extensions.OURS: [start(4, 9), start(4, 9), start(400, 900)],
+        extensions.BARE: [start(2, 6)] * 3,
+        extensions.STOCK: [start(10, 40)] * 3,
+    }
+    cells = extensions.budgets_table(extensions.budgets(samples, 9_400_000, 4_000_000))[1]
+    assert [row[1] for row in cells] == ["2.00", "0.40", "1.50", "0.23", "9.00", "15.00", "9.40", "4.00"]
+    assert [row[3] for row in cells] == ["pass", "miss", "pass", "pass", "pass", "miss", "pass", "miss"]
+
+
+def test_the_collector_s_part_of_the_page_is_its_own() -> None:
+    text = f"{page.BEGIN}\nlayers\n{page.END}\n{page.GROUP_BEGIN}\nold\n{page.GROUP_END}\n"
+    now = page.written(text, "new", page.GROUP_BEGIN, page.GROUP_END)
+    assert now == f"{page.BEGIN}\nlayers\n{page.END}\n{page.GROUP_BEGIN}\n\nnew\n\n{page.GROUP_END}\n"
+    root = Path(__file__).resolve().parents[3]
+    page.written((root / "docs/benchmarks.md").read_text(), "", page.GROUP_BEGIN, page.GROUP_END)

@@ -12,6 +12,7 @@ from ...errors import UsageError
 from ...files import write_atomically
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+GROUP_BEGIN, GROUP_END = "<!-- bench collector: begin -->", "<!-- bench collector: end -->"  # rerun alone by --only collector
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -22,14 +23,14 @@ def markdown(table: Table) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
-def written(text: str, body: str) -> str:
+def written(text: str, body: str, begin: str = BEGIN, end: str = END) -> str:
     """The page `text` with `body` between its marks; UsageError when the marks are not there once each, in order."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise UsageError("docs/benchmarks.md has no place for the tables", remedy=f"put {BEGIN} and {END} on lines of their own, once each")
-    return text[: text.index(BEGIN) + len(BEGIN)] + f"\n\n{body.strip()}\n\n" + text[text.index(END) :]
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise UsageError("docs/benchmarks.md has no place for the tables", remedy=f"put {begin} and {end} on lines of their own, once each")
+    return text[: text.index(begin) + len(begin)] + f"\n\n{body.strip()}\n\n" + text[text.index(end) :]
 
 
-def write(root: Path, sections: Mapping[str, Table], lead: str) -> Path:
+def write(root: Path, sections: Mapping[str, Table], lead: str, begin: str = BEGIN, end: str = END) -> Path:
     """Put the tables, each under its heading, into docs/benchmarks.md, after the line `lead`."""
     page = root / "docs/benchmarks.md"
     parts = [lead, *(f"### {heading}\n\n{markdown(table)}" for heading, table in sections.items())]
@@ -37,7 +38,7 @@ def write(root: Path, sections: Mapping[str, Table], lead: str) -> Path:
         text = page.read_text(encoding="utf-8")
     except OSError as exc:
         raise UsageError("docs/benchmarks.md cannot be read", why=str(exc)) from exc
-    write_atomically(page, written(text, "\n\n".join(parts)))
+    write_atomically(page, written(text, "\n\n".join(parts), begin, end))
     return page
 
 

@@ -25,6 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `bench`."""
     parser.add_argument("--runs", type=int, default=ENOUGH, metavar="N", help=f"samples of each row (default {ENOUGH}; fewer are not written down)")
     parser.add_argument("--runtime", default="", help="a Python runtime (default: the newest that this machine has)")
+    parser.add_argument(
+        "--only",
+        choices=("layers", "collector"),
+        default="layers",
+        help="layers in the local Lambda (default), or the collector against other extensions",
+    )
     parser.add_argument("--sizes", action="store_true", help="only the sizes, nothing is run")
     parser.add_argument(
         "--files", choices=("cold", "cached"), default="cold", help="layers read from the disk as in a new environment, or from the page cache"
@@ -37,6 +43,9 @@ def run(project: Project, args: argparse.Namespace) -> None:
     """Build, measure, print, write."""
     if args.runs < 1:
         raise UsageError("--runs must be at least 1")
+    if args.only == "collector":
+        run_collector(project, args)
+        return
     runtime = choose(project, args.runtime)
     language = one_layer(project, "language", runtime.language)
     collector = one_layer(project, "collector", "any")
@@ -64,6 +73,28 @@ def run(project: Project, args: argparse.Namespace) -> None:
         console.warn(f"docs/benchmarks.md is not written: {args.runs} runs say too little, {ENOUGH} are the least")
         return
     console.step(f"wrote {page.write(project.root, sections, lead).relative_to(project.root)}")
+
+
+def run_collector(project: Project, args: argparse.Namespace) -> None:
+    """The collector's own program, without sandbox and function; writes its own part of the page."""
+    from ..bench import extensions, page
+
+    layer = one_layer(project, "collector", "any")
+    arch = host()
+    (built,) = build_all(project, (layer,), arch)
+    with temporary(project, "bench") as tmp:
+        with zipfile.ZipFile(built.zip) as source:
+            binary = Path(source.extract(layer.executables[0], tmp))
+        binary.chmod(0o755)
+        measured, tables = extensions.measure(project, binary, built.zip.stat().st_size, tmp, args.runs)
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    lead = f"{today}, {page.machine()}, {arch}, {args.runs} interleaved runs of each row: median (10th to 90th percentile)."
+    result = {"date": today, "machine": page.machine(), "runs": args.runs, **measured}
+    emit(args, result, "\n\n".join([lead, *(f"{heading}\n{console.table(*table)}" for heading, table in tables.items())]))
+    if args.write and args.runs >= ENOUGH:
+        console.step(f"wrote {page.write(project.root, tables, lead, page.GROUP_BEGIN, page.GROUP_END).relative_to(project.root)}")
+    elif args.write:
+        console.warn(f"docs/benchmarks.md is not written: {args.runs} runs say too little, {ENOUGH} are the least")
 
 
 def choose(project: Project, name: str) -> Runtime:
