@@ -73,33 +73,35 @@ type Lane struct {
 	set   Settings
 	tally *Tally
 
-	mu      sync.Mutex
-	queue   []Item
-	held    int                // bytes of the queue
-	units   int                // of the queue, as MaxUnits counts
-	flying  int                // items at the queue's front that are in a request
-	request int                // counts the requests
-	abort   context.CancelFunc // ends that request
-	aborted bool
-	paused  bool          // the backend did not take the last request
-	until   time.Time     // ends the pause; wall time, which goes on in a freeze
-	resumes time.Time     // Resume ends the pause from here on
-	fails   int           // requests in a row that were not taken
-	failing bool          // the failure has been logged
-	credit  time.Duration // how long flushes may still wait
-	began   time.Time     // of the request
-	answers int           // requests that were answered soon
-	frozen  bool          // the environment rested since then
-	open    bool          // the circuit: the backend refuses everything, nothing is sent but probes
-	probing bool          // the next request is a probe
-	resumed bool          // somebody says when invocations begin
-	refused int           // messages refused in a row
-	holding bool          // items wait for Release
-	count   int           // number of the newest item
-	through int           // while holding, items up to this number may go
-	stopped bool
-	changed chan struct{} // closed and replaced at every change of the state above
-	done    chan struct{}
+	mu       sync.Mutex
+	queue    []Item
+	held     int                // bytes of the queue
+	units    int                // of the queue, as MaxUnits counts
+	flying   int                // items at the queue's front that are in a request
+	request  int                // counts the requests
+	abort    context.CancelFunc // ends that request
+	aborted  bool
+	paused   bool          // the backend did not take the last request
+	until    time.Time     // ends the pause; wall time, which goes on in a freeze
+	resumes  time.Time     // Resume ends the pause from here on
+	fails    int           // requests in a row that were not taken
+	failing  bool          // the failure has been logged
+	credit   time.Duration // how long flushes may still wait
+	began    time.Time     // of the request
+	answers  int           // requests that were answered soon
+	frozen   bool          // the environment rested since then
+	open     bool          // the circuit: the backend refuses everything, nothing is sent but probes
+	probing  bool          // the next request is a probe
+	resumed  bool          // somebody says when invocations begin
+	refused  int           // messages refused in a row
+	holding  bool          // items wait for Release
+	count    int           // number of the newest item
+	through  int           // while holding, items up to this number may go
+	draining int           // who waits for the lane
+	gathers  chan struct{} // closed to end a gathering; nil when there is none
+	stopped  bool
+	changed  chan struct{} // closed and replaced at every change of the state above
+	done     chan struct{}
 }
 
 // NewLane starts a lane.
@@ -133,6 +135,9 @@ func (l *Lane) Put(item Item) {
 	item.number, item.taken = l.count, time.Now().Round(0)
 	l.queue = append(l.queue, item)
 	l.weigh(item, 1)
+	if l.held >= l.set.MaxRequest/4 {
+		l.hurry()
+	}
 	if l.held > l.set.MaxHeld/2 || (l.set.MaxUnits > 0 && l.units > l.set.MaxUnits/2) {
 		l.through = l.count // memory asks: better cut by a freeze than pushed out
 	}
@@ -193,6 +198,9 @@ func (l *Lane) Flush(ctx context.Context) {
 
 // drain waits, with the lock released, until the lane is idle, ctx ends, or nothing was answered soon for as long as limit says.
 func (l *Lane) drain(ctx context.Context, limit time.Duration) {
+	l.draining++
+	defer func() { l.draining-- }()
+	l.hurry()
 	since, answers := time.Now(), l.answers
 	enough := time.NewTimer(limit)
 	defer enough.Stop()
@@ -242,6 +250,7 @@ func (l *Lane) Stop() {
 		return
 	}
 	l.stopped = true
+	l.hurry()
 	if l.abort != nil {
 		l.abort()
 	}

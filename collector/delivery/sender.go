@@ -11,6 +11,8 @@ import (
 const (
 	firstPause = time.Second
 	longPause  = 30 * time.Second
+	gathering  = 5 * time.Millisecond
+	crowd      = 4 // messages in a request that are a sign of load
 )
 
 func (l *Lane) run() {
@@ -40,6 +42,38 @@ func (l *Lane) run() {
 		}
 		l.settle(outcome, n)
 		l.notify()
+		if n >= crowd && outcome.Verdict == Delivered {
+			l.gather()
+		}
+	}
+}
+
+// gather lets more messages come before the next request when the last one carried many: under load a few large requests cost less
+// than many small ones. Who waits for the lane, or much that waits in it, ends it.
+func (l *Lane) gather() {
+	enough := time.NewTimer(gathering)
+	defer enough.Stop()
+	for l.draining == 0 && !l.stopped && l.held < l.set.MaxRequest/4 {
+		l.gathers = make(chan struct{})
+		hurry := l.gathers
+		l.mu.Unlock()
+		select {
+		case <-hurry:
+			l.mu.Lock()
+		case <-enough.C:
+			l.mu.Lock()
+			l.gathers = nil
+			return
+		}
+	}
+	l.gathers = nil
+}
+
+// hurry ends a gathering.
+func (l *Lane) hurry() {
+	if l.gathers != nil {
+		close(l.gathers)
+		l.gathers = nil
 	}
 }
 
