@@ -41,6 +41,8 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"-v"}, 0, "collector 1.2.3"},
 		{[]string{"--help"}, 0, "OTEL_EXPORTER_OTLP_"},
 		{[]string{"components"}, 0, "exporters: debug, otlphttp"},
+		{[]string{"components", "--json"}, 0, `{"type":"otlphttp"}`},
+		{[]string{"validate", "--json"}, 2, `unknown argument "--json"`},
 		{[]string{"validate", "--config", "yaml:{exporters: {x: {}}}"}, 2, `no component "x"`},
 		{[]string{"validate", "--config=/nowhere.yaml"}, 2, "/nowhere.yaml"},
 		{[]string{"validate", "--config", "yaml:" + `{receivers: {otlp: {protocols: {grpc: }}}, exporters: {otlphttp: {endpoint: "${env:WHERE:-http://a:1}"}}, service: {pipelines: {logs: {receivers: [otlp], exporters: [otlphttp]}}}}`}, 0, "good"},

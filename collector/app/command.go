@@ -21,10 +21,10 @@ const usage = `The OpenTelemetry Collector as a Lambda extension. Lambda starts 
 
   collector [--config URI]...            run; outside Lambda until Ctrl-C
   collector validate [--config URI]...   check a configuration, start nothing
-  collector components                   list what this binary contains
+  collector components [--json]          list what this binary contains, with the modules of what was added on demand
   collector --version
 
-A URI is file:PATH (or just PATH), env:NAME or yaml:TEXT; several are merged. Without --config:
+A URI is file:PATH (or just PATH), env:NAME, yaml:TEXT or an http: or https: URL; several are merged. Without --config:
 OPENTELEMETRY_COLLECTOR_CONFIG_URI or OPENTELEMETRY_COLLECTOR_CONFIG_FILE (several separated by commas), else OTLP in and out to
 where the OTEL_EXPORTER_OTLP_* variables say. OPENTELEMETRY_EXTENSION_LOG_LEVEL is debug, info, warn or error.
 `
@@ -37,7 +37,7 @@ func Main(version string, components host.Factories) {
 }
 
 func command(ctx context.Context, args []string, stdout, stderr io.Writer, version string, components host.Factories) int {
-	verb, given, err := parse(args)
+	verb, given, inJSON, err := parse(args)
 	if err != nil {
 		fmt.Fprintf(stderr, "%s\n\n%s", err, usage)
 		return 2
@@ -54,9 +54,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, versi
 	case verb == "version":
 		fmt.Fprintf(stdout, "collector %s\n", version)
 	case verb == "components":
-		for _, section := range []string{"receivers", "processors", "exporters", "extensions", "connectors"} {
-			fmt.Fprintf(stdout, "%s: %s\n", section, strings.Join(components.Names(section), ", "))
-		}
+		fmt.Fprint(stdout, listed(components, inJSON))
 	case verb == "validate":
 		_, nowhere, err := c.configure(ctx)
 		if err != nil {
@@ -74,30 +72,32 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, versi
 }
 
 // parse is by hand: for three options the flag package is not worth its pages in memory.
-func parse(args []string) (verb string, uris []string, err error) {
+func parse(args []string) (verb string, uris []string, inJSON bool, err error) {
 	verb = "run"
 	for i := 0; i < len(args); i++ {
 		arg, value, joined := strings.Cut(args[i], "=")
 		switch {
 		case arg == "-h" || arg == "-help" || arg == "--help":
-			return "help", nil, nil
+			return "help", nil, false, nil
 		case arg == "-v" || arg == "-version" || arg == "--version":
-			return "version", nil, nil
+			return "version", nil, false, nil
 		case arg == "-config" || arg == "--config":
 			if !joined {
 				if i++; i == len(args) {
-					return "", nil, errors.New("--config needs a URI")
+					return "", nil, false, errors.New("--config needs a URI")
 				}
 				value = args[i]
 			}
 			uris = append(uris, value)
 		case i == 0 && (arg == "validate" || arg == "components"):
 			verb = arg
+		case verb == "components" && arg == "--json" && !joined:
+			inJSON = true
 		default:
-			return "", nil, fmt.Errorf("unknown argument %q", args[i])
+			return "", nil, false, fmt.Errorf("unknown argument %q", args[i])
 		}
 	}
-	return verb, uris, nil
+	return verb, uris, inJSON, nil
 }
 
 func configuredURIs(getenv func(string) string) (found []string) {
