@@ -2,13 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/open-telemetry/opentelemetry-lambda/collector/app"
 )
 
 func TestProcessorsLoseNothingAcrossFreezes(t *testing.T) {
@@ -51,29 +47,6 @@ func TestProcessorsLoseNothingAcrossFreezes(t *testing.T) {
 				}
 				b.has(t, 72)
 			})
-		}
-	}
-}
-
-// What the READMEs say of keys and defaults is what the code has.
-func TestProcessorsREADMEs(t *testing.T) {
-	for _, factory := range app.Builtin().Processors {
-		text, err := os.ReadFile("processor/" + factory.Type().String() + "processor/README.md")
-		if err != nil {
-			t.Fatal(err)
-		}
-		config := reflect.ValueOf(factory.CreateDefaultConfig()).Elem()
-		var rows []string
-		for i := range config.NumField() {
-			rows = append(rows, fmt.Sprintf("| `%s` | `%v` |", config.Type().Field(i).Tag.Get("mapstructure"), config.Field(i)))
-		}
-		for _, row := range rows {
-			if !strings.Contains(string(text), row) {
-				t.Errorf("%s: no row %s", factory.Type(), row)
-			}
-		}
-		if n := strings.Count(string(text), "\n| `"); n != len(rows) {
-			t.Errorf("%s: %d rows for %d keys", factory.Type(), n, len(rows))
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/processor/staged"
 )
 
@@ -80,6 +81,8 @@ func start(t *testing.T, cfg *Config, next consumer.Traces) (*batch, *host) {
 }
 
 func same(got, want []int) bool { return fmt.Sprint(got) == fmt.Sprint(want) }
+
+func TestREADME(t *testing.T) { keydoc.Check(t, createDefaultConfig()) }
 
 func TestConfig(t *testing.T) {
 	conf, err := confmaptest.LoadConf("testdata/config.yaml")

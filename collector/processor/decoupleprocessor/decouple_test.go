@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
 )
 
 type host struct {
@@ -45,6 +46,8 @@ func records(n int) plog.Logs {
 	}
 	return ld
 }
+
+func TestREADME(t *testing.T) { keydoc.Check(t, createDefaultConfig()) }
 
 func TestConfig(t *testing.T) {
 	conf, err := confmaptest.LoadConf("testdata/config.yaml")
