@@ -164,3 +164,26 @@ def test_a_verb_needs_no_package_but_those_of_its_extras(name: str) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT / "utils")}
     done = subprocess.run([sys.executable, "-c", ALONE, name, ROOT], env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_set_up_leaves_a_shared_environment_alone(tmp_path: Path) -> None:
+    """A fresh checkout whose .venv is a link: newer files are no reason to set up again, and never one to clear what the link leads to."""
+    shared, checkout = tmp_path / "shared", tmp_path / "checkout"
+    for folder in (shared / "bin", checkout / "requirements"):
+        folder.mkdir(parents=True)
+    shutil.copy(ROOT / "run.sh", checkout)
+    python = shared / "bin/python"
+    python.write_text('#!/bin/sh\necho "started $*"\n')
+    python.chmod(0o755)
+    (shared / ".ready").write_text("uv==1\n")
+    lock = checkout / "requirements/uv.txt"
+    lock.write_text("uv==1\n")
+    os.utime(shared / ".ready", (1, 1))
+    (checkout / ".venv").symlink_to(shared)
+    (checkout / "layers.toml").touch()
+    done = run("list", cwd=checkout, script=checkout / "run.sh")
+    assert done.stdout == "started -m otel_layers list\n"
+    lock.write_text("uv==2\n")
+    done = run("list", cwd=checkout, script=checkout / "run.sh")
+    assert done.returncode == 4 and "is a link" in done.stderr
+    assert python.is_file()
