@@ -25,8 +25,9 @@ const usage = `The OpenTelemetry Collector as a Lambda extension. Lambda starts 
   collector --version
 
 A URI is file:PATH (or just PATH), env:NAME, yaml:TEXT or an http: or https: URL; several are merged. Without --config:
-OPENTELEMETRY_COLLECTOR_CONFIG_URI or OPENTELEMETRY_COLLECTOR_CONFIG_FILE (several separated by commas), else OTLP in and out to
-where the OTEL_EXPORTER_OTLP_* variables say. OPENTELEMETRY_EXTENSION_LOG_LEVEL is debug, info, warn or error.
+OPENTELEMETRY_COLLECTOR_CONFIG_URI or OPENTELEMETRY_COLLECTOR_CONFIG_FILE (several separated by commas), else the files that were
+built into the layer (/opt/collector-config), else OTLP in and out to where the OTEL_EXPORTER_OTLP_* variables say.
+OPENTELEMETRY_EXTENSION_LOG_LEVEL is debug, info, warn or error.
 `
 
 // Main runs the program of the process's arguments with these components, and ends the process.
@@ -44,6 +45,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, versi
 	}
 	if len(given) == 0 {
 		given = configuredURIs(os.Getenv)
+	}
+	if len(given) == 0 {
+		given = embeddedURIs(embedded)
 	}
 	logger, level, log := newLogger(stdout, os.Getenv, os.Environ())
 	info := component.BuildInfo{Command: "opentelemetry-lambda-collector", Description: "OpenTelemetry Collector for AWS Lambda", Version: version}
@@ -98,6 +102,20 @@ func parse(args []string) (verb string, uris []string, inJSON bool, err error) {
 		}
 	}
 	return verb, uris, inJSON, nil
+}
+
+// embedded is where an on-demand build puts the configuration that it was told to put into the layer.
+const embedded = "/opt/collector-config"
+
+// embeddedURIs are the files of a folder in the order of their names, in which they are merged; none where there is no such folder.
+func embeddedURIs(folder string) (found []string) {
+	files, _ := os.ReadDir(folder)
+	for _, file := range files {
+		if name := file.Name(); strings.HasSuffix(name, ".yaml") {
+			found = append(found, "file:"+filepath.Join(folder, name))
+		}
+	}
+	return found
 }
 
 func configuredURIs(getenv func(string) string) (found []string) {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"sort"
 
 	"go.opentelemetry.io/collector/component"
@@ -10,7 +11,6 @@ import (
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/receiver"
-	"go.uber.org/zap"
 )
 
 // Factories are the components that a binary holds, as the Collector's own interfaces: stock ones fit as they are.
@@ -82,17 +82,28 @@ func find(factories []component.Factory, kind component.Type) component.Factory 
 	return nil
 }
 
+// With adds factories; one of a type that is there already takes its place.
+func (f Factories) With(more Factories) Factories {
+	return Factories{
+		Receivers:  merged(f.Receivers, more.Receivers),
+		Processors: merged(f.Processors, more.Processors),
+		Exporters:  merged(f.Exporters, more.Exporters),
+		Extensions: merged(f.Extensions, more.Extensions),
+		Connectors: merged(f.Connectors, more.Connectors),
+		Providers:  slices.Concat(f.Providers, more.Providers),
+		Modules:    more.Modules,
+	}
+}
+
+func merged[F component.Factory](have, more []F) []F {
+	kept := slices.DeleteFunc(slices.Clone(have), func(one F) bool {
+		return slices.ContainsFunc(more, func(other F) bool { return other.Type() == one.Type() })
+	})
+	return append(kept, more...)
+}
+
 // Names lists the types of the factories of a section.
 func (f Factories) Names(section string) []string { return names(f.of(section)) }
-
-// Schemes lists the schemes of the sources of configuration.
-func (f Factories) Schemes() (schemes []string) {
-	for _, p := range append(builtin(), f.Providers...) {
-		schemes = append(schemes, p.Create(confmap.ProviderSettings{Logger: zap.NewNop()}).Scheme())
-	}
-	sort.Strings(schemes)
-	return schemes
-}
 
 func names(factories []component.Factory) []string {
 	found := make([]string, 0, len(factories))
