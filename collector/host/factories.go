@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/receiver"
+	"go.uber.org/zap"
 )
 
 // Factories are the components that a binary holds, as the Collector's own interfaces: stock ones fit as they are.
@@ -104,6 +105,15 @@ func merged[F component.Factory](have, more []F) []F {
 
 // Names lists the types of the factories of a section.
 func (f Factories) Names(section string) []string { return names(f.of(section)) }
+
+// Schemes lists the schemes of the sources of configuration.
+func (f Factories) Schemes() (schemes []string) {
+	for _, p := range append(builtin(), f.Providers...) {
+		schemes = append(schemes, p.Create(confmap.ProviderSettings{Logger: zap.NewNop()}).Scheme())
+	}
+	sort.Strings(schemes)
+	return schemes
+}
 
 func names(factories []component.Factory) []string {
 	found := make([]string, 0, len(factories))
