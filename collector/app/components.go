@@ -12,12 +12,13 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/processor/coldstartprocessor"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/processor/decoupleprocessor"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/receiver/otlpreceiver"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/receiver/telemetryapireceiver"
 )
 
 // Builtin are the components of the default flavour; every other has them too.
 func Builtin() host.Factories {
 	return host.Factories{
-		Receivers:  []receiver.Factory{otlpreceiver.NewFactory()},
+		Receivers:  []receiver.Factory{otlpreceiver.NewFactory(), telemetryapireceiver.NewFactory()},
 		Processors: []processor.Factory{batchprocessor.NewFactory(), coldstartprocessor.NewFactory(), decoupleprocessor.NewFactory()},
 		Exporters:  []exporter.Factory{otlphttpexporter.NewFactory(), debugexporter.NewFactory()},
 	}

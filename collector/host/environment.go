@@ -48,10 +48,17 @@ func FromEnvironment(getenv func(string) string) (conf *confmap.Conf, nowhere []
 			exporters[name] = exporter
 		}
 		exporters[names[at]].(map[string]any)[signal+"_endpoint"] = target
-		pipelines[signal] = map[string]any{"receivers": []any{"otlp"}, "exporters": []any{names[at]}}
+		receivers := []any{"otlp"}
+		if signal == "traces" {
+			receivers = append(receivers, "telemetryapi")
+		}
+		pipelines[signal] = map[string]any{"receivers": receivers, "exporters": []any{names[at]}}
 	}
 	return confmap.NewFromStringMap(map[string]any{
-		"receivers": map[string]any{"otlp": map[string]any{"protocols": map[string]any{"grpc": map[string]any{}, "http": map[string]any{}}}},
+		"receivers": map[string]any{
+			"otlp":         map[string]any{"protocols": map[string]any{"grpc": map[string]any{}, "http": map[string]any{}}},
+			"telemetryapi": map[string]any{"initSpan": false}, // only the spans that nobody else makes
+		},
 		"exporters": exporters,
 		"service":   map[string]any{"pipelines": pipelines},
 	}), nowhere

@@ -1,0 +1,264 @@
+package telemetryapireceiver
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pipeline"
+	"go.uber.org/zap"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+)
+
+// patience is how long the end of the environment waits for Lambda's word on what went wrong.
+const patience = 300 * time.Millisecond
+
+type telemetryReceiver struct {
+	cfg      *Config
+	logger   *zap.Logger
+	getenv   func(string) string
+	managed  bool
+	onDemand bool
+	made     time.Time
+	traces   consumer.Traces
+	metrics  consumer.Metrics
+	logs     consumer.Logs
+	tally    *delivery.Tally
+	start    sync.Once
+	ears     *ears // nil when announcements are not heard
+
+	mu          sync.Mutex
+	invocations invocations
+	phases      map[string]*phase // by prefix of their events: init, restore
+	initFailed  *failure          // an init inside an invocation failed, and that invocation has no span yet
+	began       bool              // an invocation began here
+	failed      bool              // a failure span was made
+	readings    readings
+	emitted     time.Time     // when metrics were, last
+	changed     chan struct{} // closed and replaced when events have come
+	ready       []ptrace.Traces
+}
+
+var (
+	_ delivery.TelemetryListener = (*telemetryReceiver)(nil)
+	_ delivery.LifeListener      = (*telemetryReceiver)(nil)
+	_ delivery.Flusher           = (*telemetryReceiver)(nil)
+)
+
+func newReceiver(cfg *Config, logger *zap.Logger, getenv func(string) string, now time.Time) *telemetryReceiver {
+	kind := getenv("AWS_LAMBDA_INITIALIZATION_TYPE")
+	return &telemetryReceiver{cfg: cfg, logger: logger, getenv: getenv, managed: kind == "lambda-managed-instances", onDemand: kind == "" || kind == "on-demand",
+		made: now, emitted: now, phases: map[string]*phase{}, changed: make(chan struct{}), readings: newReadings(cfg.MetricsTemporality == "cumulative", now)}
+}
+
+// Start is called once for every signal.
+func (r *telemetryReceiver) Start(_ context.Context, host component.Host) error {
+	r.start.Do(func() {
+		r.tally = delivery.TallyOf(host)
+		if r.getenv("AWS_LAMBDA_RUNTIME_API") == "" {
+			return // a local trial: nobody announces
+		}
+		var err error
+		if r.ears, err = listen(announcementPort(r.getenv), r.announced); err != nil {
+			r.logger.Warn("announcements are not heard: failure spans get ids of their own", zap.Error(err))
+		}
+	})
+	return nil
+}
+
+// Shutdown closes the port.
+func (r *telemetryReceiver) Shutdown(context.Context) error {
+	r.ears.close()
+	return nil
+}
+
+// TelemetryWanted is what the configuration names, or what the pipelines need.
+func (r *telemetryReceiver) TelemetryWanted() delivery.TelemetryWish {
+	types := r.cfg.Types
+	if len(types) == 0 {
+		types = eventTypes[:1]
+		if r.logs != nil {
+			types = eventTypes
+		}
+	}
+	return delivery.TelemetryWish{Types: slices.Clone(types), Port: r.cfg.Port, MaxItems: r.cfg.MaxItems, MaxBytes: r.cfg.MaxBytes, TimeoutMs: r.cfg.TimeoutMs}
+}
+
+// ConsumeTelemetry takes a batch of events.
+func (r *telemetryReceiver) ConsumeTelemetry(events []delivery.TelemetryEvent) {
+	if slices.ContainsFunc(events, func(e delivery.TelemetryEvent) bool { return e.Type == "platform.runtimeDone" }) {
+		r.ears.settle() // what was announced before it is known before it
+	}
+	logs := plog.NewLogs()
+	r.mu.Lock()
+	for _, event := range events {
+		record := parseRecord(event.Record)
+		r.platform(event, record)
+		if r.logs != nil {
+			r.log(logs, event, record)
+		}
+	}
+	due := r.managed && time.Since(r.emitted) > 10*time.Second // nobody flushes there
+	close(r.changed)
+	r.changed = make(chan struct{})
+	r.unlockAndSend()
+	if n := logs.LogRecordCount(); n > 0 {
+		r.handled(pipeline.SignalLogs, n, r.logs.ConsumeLogs(context.Background(), logs))
+	}
+	if due {
+		r.Flush(context.Background())
+	}
+}
+
+// platform keeps what an event says. r.mu is held.
+func (r *telemetryReceiver) platform(event delivery.TelemetryEvent, record record) {
+	switch event.Type {
+	case "platform.initStart", "platform.restoreStart", "platform.initRuntimeDone", "platform.restoreRuntimeDone", "platform.initReport", "platform.restoreReport":
+		r.phase(event, record)
+	case "platform.start":
+		i := r.invocations.get(record.requestID)
+		i.begin, r.invocations.current = first(i.begin, event.Time), i.id
+		i.traceHeader = or(i.traceHeader, record.traceHeader)
+	case "platform.runtimeDone":
+		r.runtimeDone(r.invocations.get(record.requestID), event.Time, record)
+	case "platform.report":
+		r.report(r.invocations.get(record.requestID), event.Time, record)
+	}
+}
+
+// InvocationBegan comes with INVOKE.
+func (r *telemetryReceiver) InvocationBegan(told delivery.Invocation) {
+	r.mu.Lock()
+	defer r.unlockAndSend()
+	now := time.Now()
+	i := r.invocations.get(told.RequestID)
+	i.arn, i.deadline, i.traceHeader = told.ARN, told.Deadline, or(i.traceHeader, told.TraceHeader)
+	i.cold = !r.began && r.onDemand && now.Sub(r.made) < 10*time.Second // later: made ready ahead of need
+	i.invoked = now
+	r.began = true
+	r.decide(i.id, func(i *invocation) *failure { return i.failure }) // the report did not come, and the environment lives
+}
+
+// InvocationDelivered says that the span of the invocation, whatever became of it, is not missing.
+func (r *telemetryReceiver) InvocationDelivered(requestID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := r.invocations.get(requestID)
+	i.settled, i.failure = true, nil
+}
+
+// EnvironmentEnds makes the spans of what ended with the environment.
+func (r *telemetryReceiver) EnvironmentEnds(ctx context.Context, reason string) {
+	r.ears.settle()
+	r.mu.Lock()
+	if reason == "timeout" || reason == "failure" {
+		r.await(ctx)
+	}
+	r.decide("", func(i *invocation) *failure {
+		switch {
+		case i.failure != nil:
+			return i.failure
+		case reason == "timeout":
+			return &failure{kind: timedOut, at: first(i.deadline, time.Now())}
+		case reason == "failure":
+			return &failure{kind: exited, at: time.Now()}
+		}
+		return nil
+	})
+	if r.initFailed != nil && !r.failed {
+		r.fail(&invocation{begin: r.initFailed.began}, r.initFailed)
+	}
+	r.initFailed = nil
+	r.phaseSpans(nil)
+	r.unlockAndSend()
+	r.Flush(ctx)
+}
+
+// await gives Lambda's own word on the failure a moment to come. r.mu is held, but not meanwhile.
+func (r *telemetryReceiver) await(ctx context.Context) {
+	ctx, cancel := delivery.WithRunningTime(ctx, patience)
+	defer cancel()
+	for ctx.Err() == nil && !r.failed && r.initFailed == nil && (r.invocations.open() || !r.began) {
+		changed := r.changed
+		r.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		r.mu.Lock()
+	}
+}
+
+// decide makes spans of the invocations, but for one, whose failure is now as well known as it will be. r.mu is held.
+func (r *telemetryReceiver) decide(but string, failureOf func(*invocation) *failure) {
+	for _, i := range r.invocations.list {
+		if i.id == but || i.settled {
+			continue
+		}
+		if f := failureOf(i); f != nil {
+			r.fail(i, f)
+		}
+	}
+}
+
+// unlockAndSend hands the spans on outside the lock: a pipeline may take its time, and others only want to note something.
+func (r *telemetryReceiver) unlockAndSend() {
+	ready := r.ready
+	r.ready = nil
+	r.mu.Unlock()
+	for _, td := range ready {
+		r.handled(pipeline.SignalTraces, td.SpanCount(), r.traces.ConsumeTraces(context.Background(), td))
+	}
+}
+
+func (r *telemetryReceiver) handled(signal pipeline.Signal, n int, err error) {
+	if err != nil {
+		r.tally.Dropped.Add(signal, n)
+		r.logger.Warn("pipeline failed, records are dropped", zap.String("signal", signal.String()), zap.Int("dropped", n), zap.Error(err))
+	}
+}
+
+// Resume does nothing: what an invocation's end tells is gathered when it is told.
+func (r *telemetryReceiver) Resume(bool) {}
+
+// Flush hands on the metrics that have gathered.
+func (r *telemetryReceiver) Flush(ctx context.Context) {
+	if r.metrics == nil {
+		return
+	}
+	r.mu.Lock()
+	r.emitted = time.Now()
+	md := pmetric.NewMetrics()
+	n := r.readings.take(md, r.emitted, r.getenv)
+	r.mu.Unlock()
+	if n > 0 {
+		r.handled(pipeline.SignalMetrics, n, r.metrics.ConsumeMetrics(context.WithoutCancel(ctx), md))
+	}
+}
+
+// FlushLast is Flush.
+func (r *telemetryReceiver) FlushLast(ctx context.Context) { r.Flush(ctx) }
+
+// Held is nothing: readings are no records before they are handed on.
+func (r *telemetryReceiver) Held() delivery.Counts { return delivery.Counts{} }
+
+func first(a, b time.Time) time.Time {
+	if a.IsZero() {
+		return b
+	}
+	return a
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
