@@ -225,7 +225,7 @@ func run(t *testing.T, lambda *fakeLambda, exporters string, env ...string) *ext
 	}
 	address := l.Addr().String()
 	_ = l.Close()
-	config := fmt.Sprintf("yaml:{receivers: {otlp: {protocols: {http: {endpoint: %q}}}}, %s}", address, exporters)
+	config := fmt.Sprintf("yaml:{receivers: {telemetryapi: {initSpan: false}, otlp: {protocols: {http: {endpoint: %q}}}}, %s}", address, exporters)
 	e := &extension{Cmd: exec.Command(binary), t: t, url: "http://" + address + "/v1/traces", gone: make(chan struct{})}
 	e.Env = append([]string{"OPENTELEMETRY_COLLECTOR_CONFIG_URI=" + config, "AWS_LAMBDA_RUNTIME_API=" + lambda.Listener.Addr().String(), "OTEL_LAMBDA_ACCOUNT=true"}, env...)
 	e.Stdout, e.Stderr = &e.out, os.Stderr

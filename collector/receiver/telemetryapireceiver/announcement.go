@@ -1,7 +1,6 @@
 package telemetryapireceiver
 
 import (
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -57,70 +56,6 @@ func parseAnnouncement(datagram string) *announcement {
 	}
 	a.sampled, a.start = flags&1 == 1, time.Unix(0, start)
 	return a
-}
-
-// ears hear announcements.
-type ears struct {
-	conn    *net.UDPConn
-	settled chan string // marks that have come back
-}
-
-// listen returns nil when the port is 0.
-func listen(port int, hear func(*announcement)) (*ears, error) {
-	if port == 0 {
-		return nil, nil
-	}
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	if err != nil {
-		return nil, err
-	}
-	e := &ears{conn: conn, settled: make(chan string, 16)}
-	go func() {
-		own, buffer := conn.LocalAddr().(*net.UDPAddr).AddrPort(), make([]byte, largestAnnouncement)
-		for {
-			n, from, err := conn.ReadFromUDPAddrPort(buffer)
-			if err != nil {
-				return
-			}
-			if from.Port() == own.Port() {
-				select {
-				case e.settled <- string(buffer[:n]):
-				default: // nobody waits
-				}
-			} else if a := parseAnnouncement(string(buffer[:n])); a != nil {
-				hear(a)
-			}
-		}
-	}()
-	return e, nil
-}
-
-// settle returns when everything is heard that was said before: a mark goes through the same socket. It takes a bounded time.
-func (e *ears) settle() {
-	if e == nil {
-		return
-	}
-	mark := strconv.FormatInt(time.Now().UnixNano(), 36)
-	if _, err := e.conn.WriteToUDPAddrPort([]byte(mark), e.conn.LocalAddr().(*net.UDPAddr).AddrPort()); err != nil {
-		return
-	}
-	late := time.After(50 * time.Millisecond)
-	for {
-		select {
-		case back := <-e.settled:
-			if back == mark {
-				return
-			}
-		case <-late:
-			return
-		}
-	}
-}
-
-func (e *ears) close() {
-	if e != nil {
-		_ = e.conn.Close()
-	}
 }
 
 func (r *telemetryReceiver) announced(a *announcement) {

@@ -24,7 +24,7 @@ func (r *telemetryReceiver) log(ld plog.Logs, event delivery.TelemetryEvent, rec
 	switch event.Type {
 	case "function", "extension":
 		l := r.line(ld, event)
-		if event.Type == "function" {
+		if event.Type == "function" && !r.managed { // with several at once nobody knows whose line it is
 			l.request = r.invocations.current
 		}
 		doc := jsoniter.ParseBytes(jsoniter.ConfigFastest, event.Record)

@@ -33,6 +33,7 @@ def begin(telemetry, event, context, coldstart):
     name = trigger.name or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "function"
     links = _links(parent, carrier)
     invocation.span = telemetry.tracer.start_span(name, context=parent, kind=SpanKind.SERVER, attributes=attributes, links=links)
+    telemetry.announcer.announce(invocation.request, invocation.span, trigger.trigger)
     current = set_span_in_context(invocation.span, parent)
     if trigger.batch is not None:
         batch = trigger.batch

@@ -11,7 +11,7 @@ from . import settings as settings_module
 class Telemetry:
     """The running SDK."""
 
-    __slots__ = ("cold", "exporter", "propagators", "ready", "settings", "tracer")
+    __slots__ = ("announcer", "cold", "exporter", "propagators", "ready", "settings", "tracer")
 
     def begin(self, event, context):
         """Start the spans of an invocation."""
@@ -51,7 +51,7 @@ def _assemble(settings):
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 
-    from . import export, ids, instrumentations, propagation, resource
+    from . import announce, export, ids, instrumentations, propagation, resource
     from .transport import Transport
 
     propagators = propagation.load(settings.propagators, ignore_unsampled_xray=settings.default_propagators)
@@ -60,6 +60,7 @@ def _assemble(settings):
     provider = TracerProvider(resource=described, shutdown_on_exit=False, id_generator=ids.Urandom())
     telemetry = Telemetry()
     telemetry.settings, telemetry.propagators, telemetry.exporter = settings, propagators, None
+    telemetry.announcer = announce.Announcer(settings.collector and settings.export)
     if settings.export:
         telemetry.exporter = export.Exporter(Transport(settings.endpoint, settings.headers, settings.compression), described, settings)
         provider.add_span_processor(telemetry.exporter)
