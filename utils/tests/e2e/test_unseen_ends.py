@@ -29,7 +29,7 @@ ENDS = """
         if event == "memory":
             kept = []
             while True:
-                kept.append(bytearray(8 << 20))
+                kept.append(b"x" * (8 << 20))
         if event == "exit":
             os._exit(3)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -79,7 +79,7 @@ def test_an_end_that_nobody_sees_is_one_error_span(tmp_path: Path, zips: dict[st
     assert (failed.name, failed.attributes["faas.coldstart"]) == ("it", False)
     if language:
         (child,) = [s for s in spans if s.name == "child"]
-        assert (child.trace_id, child.parent_span_id) == (failed.trace_id, failed.span_id)
+        assert (child.trace_id, child.parent_id) == (failed.trace_id, failed.span_id)
         assert len([s for s in spans if s.name == "it"]) == 3
     else:
         assert len(spans) == 1
