@@ -13,6 +13,7 @@ class Settings:
     """What was configured."""
 
     __slots__ = (
+        "beside",
         "collector",
         "compression",
         "default_propagators",
@@ -46,7 +47,8 @@ def read(root: str) -> Settings:
             say(f"OTEL_TRACES_EXPORTER names {other!r}, which this layer does not have: otlp or none")
             s.export = True
     s.endpoint, own = endpoint(root)
-    s.collector = attached(root) and is_collector(s.endpoint)
+    s.beside = attached(root)
+    s.collector = s.beside and is_collector(s.endpoint)
     s.headers = pairs(_signal("HEADERS")) if own else {}
     s.compression = _signal("COMPRESSION").strip().lower() == "gzip" and own
     s.timeout = _timeout()

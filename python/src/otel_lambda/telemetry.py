@@ -60,7 +60,7 @@ def _assemble(settings):
     provider = TracerProvider(resource=described, shutdown_on_exit=False, id_generator=ids.Urandom())
     telemetry = Telemetry()
     telemetry.settings, telemetry.propagators, telemetry.exporter = settings, propagators, None
-    telemetry.announcer = announce.Announcer(settings.collector and settings.export)
+    telemetry.announcer = announce.Announcer(settings.beside and settings.export)
     if settings.export:
         telemetry.exporter = export.Exporter(Transport(settings.endpoint, settings.headers, settings.compression), described, settings)
         provider.add_span_processor(telemetry.exporter)
