@@ -41,6 +41,11 @@ class Session:
         first, *_ = self._environments.values()
         first.stay_frozen(seconds)
 
+    def freeze_now(self, name: str, seconds: float) -> bool:
+        """Freeze the environment of the function `name` for `seconds`, whatever it does; False when nothing of it runs."""
+        environment = self._environments.get(name)
+        return bool(environment and environment.freeze_now(seconds))
+
     def shutdown(self) -> None:
         """End every environment as Lambda does when it is no longer needed."""
         for environment in self._environments.values():
@@ -146,7 +151,7 @@ def _text(response: bytes | None) -> Any:
 
 
 def accounting(logs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """What the Collector extensions said at their ends, added up: {"received"|"sent"|"dropped": {signal: records}}."""
+    """What the Collector extensions said at their ends, added up: {"received"|"sent"|"dropped"|"resent": {signal: records}}."""
     total: dict[str, dict[str, int]] = {}
     for line in logs:
         if not str(line.get("source", "")).startswith("extension"):
@@ -157,7 +162,7 @@ def accounting(logs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
             continue
         if not isinstance(said, dict) or said.get("msg") != "shutdown":
             continue
-        for what in ("received", "sent", "dropped"):
+        for what in ("received", "sent", "dropped", "resent"):
             for signal, number in said.get(what, {}).items():
                 total.setdefault(what, {})[signal] = total.get(what, {}).get(signal, 0) + int(number)
     return total

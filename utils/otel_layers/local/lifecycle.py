@@ -54,6 +54,7 @@ class ExecutionEnvironment:
         self._tried = False
         self._frozen_at = 0
         self._one = threading.Lock()
+        self._freezing = threading.Lock()
         forwards = {
             name: address
             for name in ("backend_http", "backend_grpc", "aws")
@@ -110,6 +111,19 @@ class ExecutionEnvironment:
         """Let wall time pass between two invocations."""
         time.sleep(seconds)
 
+    def freeze_now(self, seconds: float) -> bool:
+        """Freeze at this instant, whatever runs, and thaw after `seconds`; False when nothing runs. For another thread than the invoking one."""
+        with self._freezing:
+            if not self._generation or self._sandbox.frozen:
+                return False
+            self._sandbox.freeze()
+            try:
+                self._froze()
+                time.sleep(seconds)
+            finally:
+                self._sandbox.thaw()
+            return True
+
     def shutdown(self) -> None:
         """End the environment as Lambda does when it is no longer needed."""
         with self._one:
@@ -120,8 +134,8 @@ class ExecutionEnvironment:
         if self._generation:
             self._generation.close()
             self._generation.telemetry.close()
-        for unwatch in self._unwatch:
-            unwatch()
+        while self._unwatch:
+            self._unwatch.pop()()
         for forwarder in self._forwarders:  # before the sandbox, which closes the sockets that they listen on
             forwarder.close()
         self._sandbox.close()
@@ -311,14 +325,16 @@ class ExecutionEnvironment:
         if self._generation:
             self._drain()
             self._generation.telemetry.pause(True)
-            self._sandbox.freeze()
+            with self._freezing:
+                self._sandbox.freeze()
             self._frozen_at = time.monotonic_ns()
             self._froze()
 
     def _thaw(self) -> None:
         self._frozen_at = 0
         if self._generation:
-            self._sandbox.thaw()
+            with self._freezing:
+                self._sandbox.thaw()
             self._generation.telemetry.pause(False)
 
     def _end(self, reason: str) -> None:
@@ -342,7 +358,8 @@ class ExecutionEnvironment:
         with generation.changed:
             told = generation.tell("SHUTDOWN", {"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": wall(until) // 10**6})
             generation.wait(lambda: all(e.exit for e in told), until)
-        self._sandbox.clear()
+        with self._freezing:
+            self._sandbox.clear()
         self._froze()
         generation.close()
         generation.telemetry.close()
