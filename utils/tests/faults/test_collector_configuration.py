@@ -56,6 +56,10 @@ def test_the_function_works_and_one_line_names_the_cause(tmp_path: Path, text: s
     assert len(errors) == 1, lines
     for name in names:
         assert name in json.dumps(errors[0])
+    assert errors[0]["cause"]
+    assert errors[0]["remedy"]
+    assert errors[0]["configuration"] == "/var/task/collector.yaml"
+    assert text is None or errors[0]["line"] > 0
 
 
 def test_the_configuration_that_is_spoiled_is_good(tmp_path: Path) -> None:
