@@ -40,12 +40,15 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{[]string{"-v"}, 0, "collector 1.2.3"},
 		{[]string{"--help"}, 0, "OTEL_EXPORTER_OTLP_"},
-		{[]string{"components"}, 0, "exporters: debug, otlphttp"},
+		{[]string{"components"}, 0, "exporters: debug, otlp, otlphttp"},
 		{[]string{"components", "--json"}, 0, `{"type":"otlphttp"}`},
 		{[]string{"validate", "--json"}, 2, `unknown argument "--json"`},
 		{[]string{"validate", "--config", "yaml:{exporters: {x: {}}}"}, 2, `no component "x"`},
 		{[]string{"validate", "--config=/nowhere.yaml"}, 2, "/nowhere.yaml"},
 		{[]string{"validate", "--config", "yaml:" + `{receivers: {otlp: {protocols: {grpc: }}}, exporters: {otlphttp: {endpoint: "${env:WHERE:-http://a:1}"}}, service: {pipelines: {logs: {receivers: [otlp], exporters: [otlphttp]}}}}`}, 0, "good"},
+		{[]string{"validate", "--config", "yaml:{receivers: {otlp: {protocols: {http: {endpoint: 'localhost:14318'}}}}, exporters: {otlphttp: {endpoint: 'http://127.0.0.1:14318'}}, service: {pipelines: {logs: {receivers: [otlp], exporters: [otlphttp]}}}}"}, 2, "own receiver"},
+		{[]string{"validate", "--config", "yaml:{receivers: {otlp: {protocols: {grpc: }}}, exporters: {otlp_grpc: {endpoint: 'localhost:4317', tls: {insecure: true}}}, service: {pipelines: {logs: {receivers: [otlp], exporters: [otlp_grpc]}}}}"}, 2, "own receiver"},
+		{[]string{"validate", "--config", "yaml:{receivers: {otlp: {protocols: {grpc: }}}, exporters: {otlp: {endpoint: 'localhost:4318', tls: {insecure: true}}}, service: {pipelines: {logs: {receivers: [otlp], exporters: [otlp]}}}}"}, 0, "good"},
 		{[]string{"bogus"}, 2, `unknown argument "bogus"`},
 	} {
 		cmd := exec.Command(binary, c.args...)

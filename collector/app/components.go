@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/debugexporter"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpexporter"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlphttpexporter"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/processor/batchprocessor"
@@ -20,6 +21,6 @@ func Builtin() host.Factories {
 	return host.Factories{
 		Receivers:  []receiver.Factory{otlpreceiver.NewFactory(), telemetryapireceiver.NewFactory()},
 		Processors: []processor.Factory{batchprocessor.NewFactory(), coldstartprocessor.NewFactory(), decoupleprocessor.NewFactory()},
-		Exporters:  []exporter.Factory{otlphttpexporter.NewFactory(), debugexporter.NewFactory()},
+		Exporters:  []exporter.Factory{otlphttpexporter.NewFactory(), otlpexporter.NewFactory(), debugexporter.NewFactory()},
 	}
 }

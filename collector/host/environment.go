@@ -20,7 +20,7 @@ func FromEnvironment(getenv func(string) string) (conf *confmap.Conf, nowhere []
 	var groups []map[string]any // settings that differ only in where the signals go share one exporter
 	var names []string
 	for _, signal := range signals {
-		target, settings, err := destination(signal, getenv)
+		kind, target, settings, err := destination(signal, getenv)
 		if err != nil {
 			if text := err.Error(); len(nowhere) == 0 || nowhere[len(nowhere)-1] != text {
 				nowhere = append(nowhere, text)
@@ -29,15 +29,15 @@ func FromEnvironment(getenv func(string) string) (conf *confmap.Conf, nowhere []
 		}
 		at := -1
 		for i, group := range groups {
-			if reflect.DeepEqual(group, settings) {
+			if reflect.DeepEqual(group, settings) && strings.HasPrefix(names[i]+"/", kind+"/") {
 				at = i
 			}
 		}
 		if at < 0 {
 			at = len(groups)
 			groups = append(groups, settings)
-			name := "otlphttp"
-			if at > 0 {
+			name := kind
+			if exporters[kind] != nil {
 				name += "/" + signal
 			}
 			names = append(names, name)
@@ -47,7 +47,9 @@ func FromEnvironment(getenv func(string) string) (conf *confmap.Conf, nowhere []
 			}
 			exporters[name] = exporter
 		}
-		exporters[names[at]].(map[string]any)[signal+"_endpoint"] = target
+		if kind == "otlphttp" { // over gRPC the endpoint is the same for all
+			exporters[names[at]].(map[string]any)[signal+"_endpoint"] = target
+		}
 		receivers := []any{"otlp"}
 		if signal == "traces" {
 			receivers = append(receivers, "telemetryapi")
@@ -64,39 +66,48 @@ func FromEnvironment(getenv func(string) string) (conf *confmap.Conf, nowhere []
 	}), nowhere
 }
 
-// destination is the URL for a signal and the other settings of its exporter.
-func destination(signal string, getenv func(string) string) (string, map[string]any, error) {
+// destination is the type of exporter for a signal, the URL (over HTTP) and the other settings.
+func destination(signal string, getenv func(string) string) (kind, target string, settings map[string]any, err error) {
 	names := [2]string{"OTEL_EXPORTER_OTLP_" + strings.ToUpper(signal) + "_", "OTEL_EXPORTER_OTLP_"}
-	read := func(key string) string {
+	get := func(key string) (value, variable string) {
 		for _, prefix := range names {
 			if value := strings.TrimSpace(getenv(prefix + key)); value != "" {
-				return value
+				return value, prefix + key
 			}
 		}
-		return ""
+		return "", names[1] + key
 	}
-	target := strings.TrimSpace(getenv(names[0] + "ENDPOINT"))
-	variable := names[0] + "ENDPOINT"
+	read := func(key string) string { value, _ := get(key); return value }
+	settings = map[string]any{"compression": "none", "timeout": "10s"}
+	target, variable := get("ENDPOINT")
 	if target == "" {
-		variable = names[1] + "ENDPOINT"
-		base := strings.TrimSpace(getenv(variable))
-		if base == "" {
-			return "", nil, fmt.Errorf("no destination: set %s or OPENTELEMETRY_COLLECTOR_CONFIG_URI", variable)
+		return "", "", nil, fmt.Errorf("no destination: set %s or OPENTELEMETRY_COLLECTOR_CONFIG_URI", variable)
+	}
+	switch protocol := read("PROTOCOL"); protocol {
+	case "", "http/protobuf", "http/json": // who takes JSON takes protobuf, says OTLP
+		kind = "otlphttp"
+		if variable == names[1]+"ENDPOINT" {
+			target = strings.TrimSuffix(target, "/") + "/v1/" + signal
 		}
-		target = strings.TrimSuffix(base, "/") + "/v1/" + signal
+	case "grpc":
+		kind = "otlp"
+		if !strings.Contains(target, "://") {
+			scheme := "https://"
+			if strings.EqualFold(read("INSECURE"), "true") {
+				scheme = "http://"
+			}
+			target = scheme + target
+		}
+		settings["endpoint"] = target
+	default:
+		return "", "", nil, fmt.Errorf("%sPROTOCOL=%s is not known: set http/protobuf or grpc", names[1], protocol)
 	}
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", nil, fmt.Errorf("%s is not a URL like https://host:4318", variable)
+		return "", "", nil, fmt.Errorf("%s is not a URL like https://host:4318", variable)
 	}
 	if own(u) {
-		return "", nil, fmt.Errorf("%s is the collector's own receiver, not a destination: set it to where telemetry goes in the end", variable)
-	}
-	settings := map[string]any{"compression": "none", "timeout": "10s"}
-	switch protocol := read("PROTOCOL"); protocol {
-	case "", "http/protobuf", "http/json": // who takes JSON takes protobuf, says OTLP
-	default:
-		return "", nil, fmt.Errorf("%sPROTOCOL=%s is not supported for export: set http/protobuf", names[1], protocol)
+		return "", "", nil, fmt.Errorf("%s is the collector's own receiver, not a destination: set it to where telemetry goes in the end", variable)
 	}
 	if value := read("COMPRESSION"); value != "" {
 		settings["compression"] = value
@@ -107,23 +118,28 @@ func destination(signal string, getenv func(string) string) (string, map[string]
 	if headers := parseHeaders(read("HEADERS")); len(headers) > 0 {
 		settings["headers"] = headers
 	}
-	if value := read("CERTIFICATE"); value != "" {
-		settings["tls"] = map[string]any{"ca_file": value}
+	secure := map[string]any{}
+	for key, name := range map[string]string{"ca_file": "CERTIFICATE", "cert_file": "CLIENT_CERTIFICATE", "key_file": "CLIENT_KEY"} {
+		if value := read(name); value != "" {
+			secure[key] = value
+		}
 	}
-	if read("CLIENT_CERTIFICATE") != "" {
-		return "", nil, fmt.Errorf("%sCLIENT_CERTIFICATE: this layer sends no client certificates", names[1])
+	if len(secure) > 0 {
+		settings["tls"] = secure
 	}
-	return target, settings, nil
+	return kind, target, settings, nil
 }
 
 // own tells whether a URL leads to the collector's own receivers: what is sent there would go round for ever.
 func own(u *url.URL) bool {
-	if port := u.Port(); port != "4317" && port != "4318" {
-		return false
-	}
-	host := strings.ToLower(u.Hostname())
+	return (u.Port() == "4317" || u.Port() == "4318") && loopback(u.Hostname())
+}
+
+// loopback tells whether a host is this machine, by any of its names in Lambda.
+func loopback(host string) bool {
+	host = strings.ToLower(host)
 	ip := net.ParseIP(host)
-	return host == "localhost" || host == "sandbox" || host == "sandbox.localdomain" || (ip != nil && (ip.IsLoopback() || ip.IsUnspecified()))
+	return host == "" || host == "localhost" || host == "sandbox" || host == "sandbox.localdomain" || (ip != nil && (ip.IsLoopback() || ip.IsUnspecified()))
 }
 
 // parseHeaders reads key=value,key=value with percent-encoded values.

@@ -233,7 +233,14 @@ func TestFromEnvironment(t *testing.T) {
 				"otlphttp":         map[string]any{"compression": "gzip", "timeout": "1500ms", "traces_endpoint": "https://b/v1/traces", "logs_endpoint": "https://b/v1/logs"},
 				"otlphttp/metrics": map[string]any{"compression": "gzip", "timeout": "1500ms", "headers": map[string]any{"k": "v"}, "metrics_endpoint": "https://b/v1/metrics"},
 			}, nil},
-		{"grpc", map[string]string{p + "ENDPOINT": "http://b:4317", p + "PROTOCOL": "grpc"}, map[string]any{}, []string{p + "PROTOCOL=grpc is not supported"}},
+		{"grpc with a client certificate", map[string]string{p + "ENDPOINT": "http://b:14317", p + "PROTOCOL": "grpc", p + "CLIENT_CERTIFICATE": "/c", p + "CLIENT_KEY": "/k"}, map[string]any{
+			"otlp": map[string]any{"compression": "none", "timeout": "10s", "endpoint": "http://b:14317", "tls": map[string]any{"cert_file": "/c", "key_file": "/k"}},
+		}, nil},
+		{"grpc for one signal", map[string]string{p + "ENDPOINT": "http://b:14318", p + "METRICS_PROTOCOL": "grpc", p + "METRICS_ENDPOINT": "m:4317", p + "INSECURE": "true"}, map[string]any{
+			"otlp":     map[string]any{"compression": "none", "timeout": "10s", "endpoint": "http://m:4317"},
+			"otlphttp": map[string]any{"compression": "none", "timeout": "10s", "traces_endpoint": "http://b:14318/v1/traces", "logs_endpoint": "http://b:14318/v1/logs"},
+		}, nil},
+		{"unknown protocol", map[string]string{p + "ENDPOINT": "http://b:4317", p + "PROTOCOL": "udp"}, map[string]any{}, []string{p + "PROTOCOL=udp is not known"}},
 		{"no URL", map[string]string{p + "ENDPOINT": "b:4318"}, map[string]any{}, []string{p + "ENDPOINT is not a URL"}},
 	} {
 		conf, nowhere := FromEnvironment(func(name string) string { return c.env[name] })

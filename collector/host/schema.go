@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"reflect"
 	"slices"
 	"sort"
@@ -231,8 +232,36 @@ func (c *config) check() error {
 			}
 		}
 	}
+	if err := c.circles(); err != nil {
+		return err
+	}
 	if len(c.service.Pipelines) == 0 {
 		return &Problem{Key: "service::pipelines", Cause: "there are none", Remedy: "name the receivers and exporters of traces, metrics or logs"}
+	}
+	return nil
+}
+
+// circles finds exporters that send to a receiver of this very collector: the data would go round for ever.
+func (c *config) circles() error {
+	for rid, r := range c.receivers {
+		receiver, ok := r.(interface{ Listens() []string })
+		if !ok {
+			continue
+		}
+		for _, endpoint := range receiver.Listens() {
+			_, port, _ := net.SplitHostPort(endpoint)
+			for eid, e := range c.exporters {
+				exporter, ok := e.(interface{ Destinations() []string })
+				if !ok {
+					continue
+				}
+				for _, destination := range exporter.Destinations() {
+					if host, p, err := net.SplitHostPort(destination); err == nil && p == port && loopback(host) {
+						return &Problem{Key: "exporters::" + eid.String(), Cause: fmt.Sprintf("%s is this collector's own receiver %s", destination, rid), Remedy: "set the endpoint to where telemetry goes in the end"}
+					}
+				}
+			}
+		}
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pipeline"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient"
 )
 
 // Config has the keys of the stock otlphttp exporter that this one knows; any other is an error.
@@ -20,51 +22,16 @@ type Config struct {
 	MetricsEndpoint string `mapstructure:"metrics_endpoint"`
 	// LogsEndpoint is the whole URL for logs, instead of endpoint.
 	LogsEndpoint string `mapstructure:"logs_endpoint"`
-	// Headers are sent with every request.
-	Headers map[string]string `mapstructure:"headers"`
-	// Timeout bounds one request; only time in which the environment runs counts, not freezes.
-	Timeout time.Duration `mapstructure:"timeout"`
-	// Compression is gzip or none.
-	Compression string `mapstructure:"compression"`
 	// Encoding is proto, which every OTLP/HTTP backend must take; writing JSON would add 0.4 MB to the binary.
 	Encoding string `mapstructure:"encoding"`
-	// TLS of https endpoints.
-	TLS TLSConfig `mapstructure:"tls"`
-	// RetryOnFailure keeps what the backend does not take now, for the next invocation.
-	RetryOnFailure RetryConfig `mapstructure:"retry_on_failure"`
-	// SendingQueue bounds what is kept.
-	SendingQueue QueueConfig `mapstructure:"sending_queue"`
-}
+	// ProxyURL is the proxy, instead of what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say.
+	ProxyURL string `mapstructure:"proxy_url"`
 
-// TLSConfig has the usual keys of TLS clients, but for client certificates.
-type TLSConfig struct {
-	Insecure           bool   `mapstructure:"insecure"`
-	InsecureSkipVerify bool   `mapstructure:"insecure_skip_verify"`
-	ServerName         string `mapstructure:"server_name_override"`
-	CAFile             string `mapstructure:"ca_file"`
-}
-
-// RetryConfig switches keeping on or off; when it is tried again follows the invocations, not a timer.
-type RetryConfig struct {
-	Enabled bool `mapstructure:"enabled"`
-}
-
-// QueueConfig bounds the memory of what waits, for each signal.
-type QueueConfig struct {
-	// QueueSize in bytes.
-	QueueSize int `mapstructure:"queue_size"`
-	// Sizer is the unit of queue_size: only bytes.
-	Sizer string `mapstructure:"sizer"`
+	otlpclient.Config `mapstructure:",squash"`
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{
-		Timeout:        30 * time.Second,
-		Compression:    "gzip",
-		Encoding:       "proto",
-		RetryOnFailure: RetryConfig{Enabled: true},
-		SendingQueue:   QueueConfig{QueueSize: 8 << 20, Sizer: "bytes"},
-	}
+	return &Config{Encoding: "proto", Config: otlpclient.Default(30 * time.Second)}
 }
 
 // Validate is called by the host once the configuration is read.
@@ -80,24 +47,23 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is %q, it must be a URL like https://host:4318", key, value))
 		}
 	}
-	errs = append(errs, oneOf("compression", c.Compression, "gzip", "none", ""), oneOf("encoding", c.Encoding, "proto"),
-		oneOf("sending_queue::sizer", c.SendingQueue.Sizer, "bytes"))
-	if c.Timeout <= 0 {
-		errs = append(errs, errors.New("timeout must be more than 0"))
+	if c.Encoding != "proto" {
+		errs = append(errs, fmt.Errorf("encoding is %q, it must be proto", c.Encoding))
 	}
-	if c.SendingQueue.QueueSize <= 0 {
-		errs = append(errs, errors.New("sending_queue::queue_size must be more than 0"))
+	if u, err := url.Parse(c.ProxyURL); err != nil || (c.ProxyURL != "" && u.Host == "") {
+		errs = append(errs, errors.New("proxy_url must be a URL like http://host:3128"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Config.Validate())...)
 }
 
-func oneOf(key, value string, allowed ...string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
+// Destinations are the addresses that are sent to.
+func (c *Config) Destinations() (found []string) {
+	for _, value := range []string{c.Endpoint, c.TracesEndpoint, c.MetricsEndpoint, c.LogsEndpoint} {
+		if u, err := url.Parse(value); err == nil && u.Host != "" {
+			found = append(found, u.Host)
 		}
 	}
-	return fmt.Errorf("%s is %q, it must be one of %q", key, value, allowed)
+	return found
 }
 
 // target is where a signal goes; "" when the configuration names no place for it.

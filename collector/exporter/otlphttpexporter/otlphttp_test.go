@@ -25,6 +25,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient"
 )
 
 type testHost struct {
@@ -52,7 +53,7 @@ func config(t *testing.T, text string) (*Config, error) {
 }
 
 // start runs the exporter for three signals.
-func start(t *testing.T, text string) (*otlpExporter, *testHost) {
+func start(t *testing.T, text string) (*otlpclient.Exporter, *testHost) {
 	t.Helper()
 	cfg, err := config(t, text)
 	if err != nil {
@@ -74,10 +75,10 @@ func start(t *testing.T, text string) (*otlpExporter, *testHost) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = made.Shutdown(context.Background()) })
-	return made.(*otlpExporter), h
+	return made.(*otlpclient.Exporter), h
 }
 
-func consume(t *testing.T, e *otlpExporter, n int) {
+func consume(t *testing.T, e *otlpclient.Exporter, n int) {
 	t.Helper()
 	td, md, ld := ptrace.NewTraces(), pmetric.NewMetrics(), plog.NewLogs()
 	for range n {
@@ -90,7 +91,7 @@ func consume(t *testing.T, e *otlpExporter, n int) {
 	}
 }
 
-func flush(e *otlpExporter) {
+func flush(e *otlpclient.Exporter) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	e.Flush(ctx)

@@ -116,3 +116,14 @@ func (h *HTTPConfig) paths() map[string]pipeline.Signal {
 		clean(h.TracesURLPath): pipeline.SignalTraces, clean(h.MetricsURLPath): pipeline.SignalMetrics, clean(h.LogsURLPath): pipeline.SignalLogs,
 	}
 }
+
+// Listens are the endpoints of the protocols that are served.
+func (c *Config) Listens() (endpoints []string) {
+	if g := c.Protocols.GRPC; g != nil {
+		endpoints = append(endpoints, g.Endpoint)
+	}
+	if h := c.Protocols.HTTP; h != nil {
+		endpoints = append(endpoints, h.Endpoint)
+	}
+	return endpoints
+}

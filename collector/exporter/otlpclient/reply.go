@@ -1,18 +1,18 @@
-package otlphttpexporter
+package otlpclient
 
 import (
 	"encoding/binary"
 	"errors"
 )
 
-// partialSuccess reads field 1 of an OTLP response: a message with 1 = rejected records, 2 = why. The same for all signals.
-func partialSuccess(reply []byte) (rejected int, why error) {
+// PartialSuccess reads field 1 of an OTLP response: a message with 1 = rejected records, 2 = why. The same for all signals.
+func PartialSuccess(reply []byte) (rejected int, why error) {
 	message := ""
-	_ = fields(reply, func(number, _ uint64, partial []byte) {
+	_ = Fields(reply, func(number, _ uint64, partial []byte) {
 		if number != 1 {
 			return
 		}
-		_ = fields(partial, func(number, value uint64, text []byte) {
+		_ = Fields(partial, func(number, value uint64, text []byte) {
 			switch number {
 			case 1:
 				rejected = int(min(value, 1<<31))
@@ -33,8 +33,8 @@ func asError(message string) error {
 
 var errWire = errors.New("not a protobuf message")
 
-// fields calls do for every field of a protobuf message, with its number and its value (varint) or bytes.
-func fields(message []byte, do func(number, value uint64, bytes []byte)) error {
+// Fields calls do for every field of a protobuf message, with its number and its value (varint) or bytes.
+func Fields(message []byte, do func(number, value uint64, bytes []byte)) error {
 	for len(message) > 0 {
 		key, n := binary.Uvarint(message)
 		if n <= 0 {
