@@ -27,6 +27,7 @@ type Outcome struct {
 	Verdict    Verdict
 	Rejected   int           // records that the backend rejected of a delivered request
 	RetryAfter time.Duration // when the backend said so
+	Repeats    int           // times that the request went out again, since its connection ended without a reply: it may have arrived
 	Err        error
 }
 

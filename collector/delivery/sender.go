@@ -129,6 +129,7 @@ func (l *Lane) take() [][]byte {
 func (l *Lane) settle(outcome Outcome, n int) {
 	batch := l.queue[:n]
 	count := records(batch)
+	l.tally.Resent.Add(l.set.Signal, outcome.Repeats*count)
 	switch {
 	case outcome.Verdict == Delivered:
 		rejected := min(outcome.Rejected, count)

@@ -34,6 +34,7 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient"
+	_ "github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient/clientcert"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpexporter"
 )
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -181,6 +182,28 @@ func (k *keeper) refused(version int) bool {
 	default:
 	}
 	return true
+}
+
+// newer waits for a configuration that is newer than a refused one; with an error when there is none and none is to be had soon.
+func (k *keeper) newer(ctx context.Context, version int) (component.Config, error) {
+	for waited := false; ; waited = true {
+		k.mu.Lock()
+		cfg, now, tried, err := k.cfg, k.version, k.tried, k.err
+		k.mu.Unlock()
+		switch {
+		case now != version:
+			return cfg, nil
+		case waited && err != nil:
+			return nil, err
+		case waited || !k.refused(version):
+			return nil, errors.New("the values have not changed")
+		}
+		select {
+		case <-tried:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // wake tries at once what failed: an invocation begins. Who asks for the configuration waits for that.

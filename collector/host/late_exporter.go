@@ -74,7 +74,7 @@ func (e *lateExporter) of(ctx context.Context, cfg component.Config, version int
 	}
 	made, err := e.make(ctx, cfg)
 	if err == nil {
-		err = made.Start(context.WithoutCancel(ctx), lateHost{e.start, e})
+		err = made.Start(context.WithoutCancel(ctx), lateHost{e.start, e, version})
 	}
 	if err != nil {
 		return nil, err
@@ -160,19 +160,17 @@ func (e *lateExporter) Oldest() time.Time {
 	return oldest
 }
 
-// lateHost is the host as a late exporter's exporter sees it.
+// lateHost is the host as the exporter of a version of the values sees it.
 type lateHost struct {
 	component.Host
 	exporter *lateExporter
+	version  int
 }
 
 // Tally is the account of records.
 func (h lateHost) Tally() *delivery.Tally { return &h.exporter.host.tally }
 
-// Unauthorized says that the backend refused the credentials; true when newer ones may come, so that data is worth keeping.
-func (h lateHost) Unauthorized() bool {
-	h.exporter.mu.Lock()
-	version := h.exporter.version
-	h.exporter.mu.Unlock()
-	return h.exporter.keeper.refused(version)
+// Refresh waits for values that are newer than the exporter's own, which the backend has refused.
+func (h lateHost) Refresh(ctx context.Context, _ string, _ component.ID) (component.Config, error) {
+	return h.exporter.keeper.newer(ctx, h.version)
 }

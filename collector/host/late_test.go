@@ -284,3 +284,35 @@ func TestWrongKeysOfLateExportersAreTold(t *testing.T) {
 		}
 	})
 }
+
+func TestRefusedValuesAreAskedForOnceAndOnlyNewerOnesAreGiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		value, fetches := "old", 0
+		k := newKeeper(zap.NewNop(), func(context.Context) (component.Config, error) {
+			fetches++
+			time.Sleep(time.Second)
+			return value, nil
+		})
+		defer k.stop()
+		k.start(func() {})
+		_, version, err := k.config(t.Context())
+		if err != nil || version != 1 {
+			t.Fatal(version, err)
+		}
+		host := lateHost{exporter: &lateExporter{keeper: k}, version: version}
+		if cfg, err := host.Refresh(t.Context(), "exporters", component.ID{}); err == nil {
+			t.Errorf("fetched again at once: %v", cfg)
+		}
+		time.Sleep(fetchPause)
+		if cfg, err := host.Refresh(t.Context(), "exporters", component.ID{}); err == nil || fetches != 2 {
+			t.Errorf("%v after %d fetches, though nothing has changed", cfg, fetches)
+		}
+		time.Sleep(fetchPause)
+		value = "new"
+		for range 2 { // the second time it is there already
+			if cfg, err := host.Refresh(t.Context(), "exporters", component.ID{}); err != nil || cfg != "new" || fetches != 3 {
+				t.Errorf("%v, %v after %d fetches", cfg, err, fetches)
+			}
+		}
+	})
+}

@@ -115,12 +115,14 @@ func (c *client) send(ctx context.Context, target string, bodies [][]byte) deliv
 	if err != nil {
 		return delivery.Outcome{Verdict: delivery.Refused, Err: err}
 	}
-	for tries := 0; ; tries++ {
+	for repeats := 0; ; {
 		outcome, stale := c.once(ctx, made, target, body)
+		outcome.Repeats = repeats
 		if outcome.Verdict == delivery.Cut {
 			c.forget() // with HTTP/2 the connection of a cut request would be used again
 		}
-		if stale && tries < 3 {
+		if stale && repeats < 3 {
+			repeats++
 			continue
 		}
 		if errors.Is(outcome.Err, ErrUnauthorized) && c.renew(ctx) {

@@ -37,21 +37,22 @@ func config(t *testing.T, text string) (*Config, error) {
 func TestEndpoints(t *testing.T) {
 	const path = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 	for text, want := range map[string]string{
-		"{endpoint: 'a:4317'}":                                 "https://a:4317",
-		"{endpoint: 'a:4317', tls: {insecure: true}}":          "http://a:4317",
-		"{endpoint: 'https://a:1/', tls: {insecure: true}}":    "https://a:1",
-		"{endpoint: 'dns:///a:4317', tls: {insecure: true}}":   "http://a:4317",
-		"{endpoint: 'http://[::1]:4317'}":                      "http://[::1]:4317",
-		"{endpoint: a}":                                        "https://a:443",
-		"{}":                                                   "",
-		"{endpoint: 'https://a:1/path'}":                       "",
-		"{endpoint: 'a:1', compression: zstd}":                 "",
-		"{endpoint: 'a:1', keepalive: {time: 1s}}":             "",
-		"{endpoint: 'a:1', sending_queue: {num_consumers: 2}}": "",
-		"{endpoint: 'a:1', tls: {cert_file: /c}}":              "",
-		"{endpoint: 'a:1', tls: {ca_file: /c, ca_pem: c}}":     "",
-		"{endpoint: 'a:1', tls: {min_version: '1.0'}}":         "",
-		"{endpoint: 'a:1', retry_on_failure: {multiplier: 0}}": "",
+		"{endpoint: 'a:4317'}":                                  "https://a:4317",
+		"{endpoint: 'a:4317', tls: {insecure: true}}":           "http://a:4317",
+		"{endpoint: 'https://a:1/', tls: {insecure: true}}":     "https://a:1",
+		"{endpoint: 'dns:///a:4317', tls: {insecure: true}}":    "http://a:4317",
+		"{endpoint: 'http://[::1]:4317'}":                       "http://[::1]:4317",
+		"{endpoint: a}":                                         "https://a:443",
+		"{}":                                                    "",
+		"{endpoint: 'https://a:1/path'}":                        "",
+		"{endpoint: 'a:1', compression: zstd}":                  "",
+		"{endpoint: 'a:1', keepalive: {time: 1s}}":              "",
+		"{endpoint: 'a:1', sending_queue: {num_consumers: 2}}":  "",
+		"{endpoint: 'a:1', tls: {cert_file: /c}}":               "",
+		"{endpoint: 'a:1', tls: {cert_file: /c, key_file: /k}}": "", // needs clientcert
+		"{endpoint: 'a:1', tls: {ca_file: /c, ca_pem: c}}":      "",
+		"{endpoint: 'a:1', tls: {min_version: '1.0'}}":          "",
+		"{endpoint: 'a:1', retry_on_failure: {multiplier: 0}}":  "",
 	} {
 		cfg, err := config(t, text)
 		if want == "" {

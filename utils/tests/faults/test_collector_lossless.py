@@ -67,7 +67,6 @@ def test_nothing_is_lost_and_nothing_comes_twice_but_what_a_freeze_cut(tmp_path:
         assert arrived[signal]["duplicated"] <= told.get("resent", {}).get(signal, 0), "the extension counts what may have come twice"
 
 
-@pytest.mark.xfail(strict=True, reason="the exporter sends again on a fresh connection and does not count it as resent")
 def test_what_is_sent_again_after_a_kept_connection_ended_is_counted(tmp_path: Path) -> None:
     """The second request goes out on a connection that was used before; the backend has it when the freeze cuts the answer."""
     made = function(tmp_path, SENDER, layers=(collector(),), environment={"OTEL_LAMBDA_FLUSH": "end"}, memory_mb=256, timeout_s=30)
