@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -68,8 +69,24 @@ def end_group(child: subprocess.Popen[str], grace: float = 2.0) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(grace)
-            if number == signal.SIGKILL:
-                return
-    child.wait()
+        if _reap(child, grace) and number == signal.SIGKILL:
+            return
+    while not _reap(child, grace):
+        pass
+
+
+def _reap(child: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether `child` has ended within that time. Not by Popen.wait: an interrupt may have struck while it held its lock, which nobody frees then."""
+    until = time.monotonic() + seconds
+    while child.returncode is None:
+        try:
+            ended, status = os.waitpid(child.pid, os.WNOHANG)
+        except ChildProcessError:  # reaped just before the interrupt
+            ended, status = child.pid, 0
+        if ended:
+            child.returncode = os.waitstatus_to_exitcode(status)
+        elif time.monotonic() > until:
+            return False
+        else:
+            time.sleep(0.01)
+    return True

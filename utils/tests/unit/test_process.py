@@ -1,6 +1,8 @@
 """Programs are run to their end, their failures are words, and none is left behind."""
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -46,3 +48,10 @@ def alive(pid: int) -> bool:
         return False
     state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     return state != "Z"
+
+
+def test_a_group_is_ended_though_an_interrupt_left_the_lock_of_its_process_taken() -> None:
+    child = subprocess.Popen(["sleep", "300"], text=True, start_new_session=True)
+    child._waitpid_lock.acquire()  # type: ignore[attr-defined]
+    process.end_group(child, grace=0.5)
+    assert child.returncode == -signal.SIGTERM
