@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,16 +44,25 @@ class Built:
     fresh: bool  # it was there already, made from the same inputs
 
 
-def build(project: Project, layer: Layer, arch: Architecture, *, version: str = "", docker: bool = False, force: bool = False) -> Built:
+def build(
+    project: Project,
+    layer: Layer,
+    arch: Architecture,
+    *,
+    version: str = "",
+    docker: bool = False,
+    force: bool = False,
+    more: Mapping[str, str] | None = None,
+) -> Built:
     """
     dist/NAME-ARCH.zip of `layer`, with its facts and SBOM beside it.
 
     A zip that was made from exactly these inputs is kept, unless `force`. With `docker` that cannot be known: an image may
-    change under its name, so the recipe always runs.
+    change under its name, so the recipe always runs. `more` are further variables for the recipe.
     """
     version = revision.version(project, layer, version)
     with _alone(project, layer):
-        order = recipe.order(project, layer, arch, version, docker=docker)
+        order = recipe.order(project, layer, arch, version, docker=docker, more=more)
         before = inputs.digest(project, order)
         place = project.dist / layer.zip_name(arch.name)
         state = project.cache / "build" / f"{place.stem}.json"

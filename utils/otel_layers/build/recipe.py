@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Order:
     variables: dict[str, str]  # what the recipe is told beyond the surroundings, without OUT
 
 
-def order(project: Project, layer: Layer, arch: Architecture, version: str, *, docker: bool) -> Order:
+def order(project: Project, layer: Layer, arch: Architecture, version: str, *, docker: bool, more: Mapping[str, str] | None = None) -> Order:
     """The order for `layer`; gets the tools that its recipe needs."""
     folder = project.root / layer.folder
     if not (folder / "build.sh").is_file():
@@ -52,6 +53,7 @@ def order(project: Project, layer: Layer, arch: Architecture, version: str, *, d
         "TZ": "UTC",
         "PYTHONDONTWRITEBYTECODE": "1",  # a recipe's own scripts leave nothing in its folder
         "PYTHONHASHSEED": "0",
+        **(more or {}),
     }
     if (folder / "go.mod").is_file():  # the toolchain is a large download: only for a folder that compiles with it
         variables["GO"] = toolchain.go(project)

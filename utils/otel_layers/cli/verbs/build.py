@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import platform
 from dataclasses import asdict
+from pathlib import Path
 
-from ... import catalog, console, process
+from ... import catalog, console, process, toolchain
 from ...build import Built, build
 from ...errors import NothingToDo, ToolMissing, UsageError
 from ...project import Project
@@ -22,6 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--docker", action=argparse.BooleanOptionalAction, default=False, help="run recipes that know how in a container (default: no)"
     )
     parser.add_argument("--force", action="store_true", help="build again even where nothing has changed")
+    custom = parser.add_argument_group("a Collector with the components of a configuration")
+    custom.add_argument("--config", action="append", type=Path, metavar="FILE", help="build in what FILE names; several: what all of them name")
+    custom.add_argument("--with", action="append", dest="more", metavar="KIND/TYPE=MODULE@VERSION", help="build in this component")
+    custom.add_argument("--embed", action="store_true", help="put the configurations into the layer, which uses them when no other is set")
+    custom.add_argument("--name", default="", help="the zip's name (default: opentelemetry-collector-custom)")
     json_option(parser)
 
 
@@ -74,6 +80,11 @@ def table(built: list[Built]) -> str:
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Build, and print what came out."""
+    if args.config or args.more:
+        _emit(project, args, _custom(project, args))
+        return
+    if args.embed or args.name:
+        raise UsageError("--embed and --name are for a custom Collector", remedy="--config FILE")
     if args.docker:
         remedy = "start a Docker engine, or build with --no-docker, which needs none"
         process.run(["docker", "version"], capture=True, error=ToolMissing, remedy=remedy, echo=False)
@@ -81,6 +92,24 @@ def run(project: Project, args: argparse.Namespace) -> None:
             if not (project.root / folder / "Dockerfile").is_file():
                 console.warn(f"{folder} has no Dockerfile: its recipe cross-compiles and is run without Docker")
     built = build_all(project, layers(project, args.layer), args.arch, version=args.version, docker=args.docker, force=args.force)
+    _emit(project, args, built)
+
+
+def _custom(project: Project, args: argparse.Namespace) -> list[Built]:
+    from ...ondemand import custom
+
+    if project.folder and not any(layer.role == "collector" for layer in project.layers()):
+        raise UsageError(f"--config and --with build a Collector, not {project.folder}", remedy="./run.sh collector build --config FILE")
+    if args.docker or args.layer:
+        raise UsageError("a custom Collector takes neither --docker nor --layer", remedy="--name gives it a name")
+    if args.embed and not args.config:
+        raise UsageError("--embed needs --config")
+    toolchain.use(project, "aws")  # PyYAML
+    how = {"name": args.name or custom.DEFAULT, "embed": args.embed, "version": args.version, "force": args.force}
+    return custom.build_custom(project, args.config or [], args.more or [], arch=args.arch or host(), **how)
+
+
+def _emit(project: Project, args: argparse.Namespace, built: list[Built]) -> None:
     result = [{**asdict(one.facts), "zip": str(one.zip.relative_to(project.root)), "fresh": one.fresh} for one in built]
     emit(args, result, table(built))
 

@@ -1,0 +1,44 @@
+package app
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// quoted are the strings of a list in components.toml.
+func quoted(t *testing.T, key string) (found []string) {
+	text, err := os.ReadFile("../components.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(string(text), "\n"+key+" = [")
+	list, _, closed := strings.Cut(list, "]")
+	if !ok || !closed {
+		t.Fatalf("components.toml has no list %s", key)
+	}
+	for _, one := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(list, -1) {
+		found = append(found, one[1])
+	}
+	slices.Sort(found)
+	return found
+}
+
+func TestTheCatalogueOfComponentsKnowsWhatIsBuiltIn(t *testing.T) {
+	var want []string
+	for _, kind := range []string{"receiver", "processor", "exporter", "extension", "connector"} {
+		for _, name := range Builtin().Names(kind + "s") {
+			want = append(want, kind+"/"+name)
+		}
+	}
+	want = append(want, "exporter/otlp_http") // the other name of otlphttp
+	slices.Sort(want)
+	if got := quoted(t, "built-in"); !slices.Equal(got, want) {
+		t.Errorf("components.toml: built-in is %v, the program has %v", got, want)
+	}
+	if got, want := quoted(t, "schemes"), Builtin().Schemes(); !slices.Equal(got, want) {
+		t.Errorf("components.toml: schemes are %v, the program has %v", got, want)
+	}
+}

@@ -1,0 +1,83 @@
+"""A Collector that is built for a configuration: contrib's own components run in the host, in the local Lambda, with what was put into the layer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from e2e.local_parts import HERE, PROJECT, SENDER, function
+from otel_layers import archive
+from otel_layers.cli.session import session
+from otel_layers.errors import BuildFailed, NothingToDo
+from otel_layers.local import otlp
+from otel_layers.ondemand import custom
+
+NAME = "opentelemetry-collector-custom-test"
+CONFIGURATION = """
+receivers:
+  otlp:
+    protocols:
+      http:
+        endpoint: localhost:4318
+processors:
+  redaction:
+    allow_all_keys: true
+    blocked_values: ["4[0-9]{15}"]
+  groupbyattrs:
+    keys: [team]
+exporters:
+  otlphttp:
+    endpoint: ${env:OTEL_EXPORTER_OTLP_ENDPOINT}
+service:
+  pipelines:
+    traces:
+      receivers: [otlp]
+      processors: [redaction, groupbyattrs]
+      exporters: [otlphttp]
+"""
+ATTRIBUTES = """[{"key": "card", "value": {"stringValue": "it is 4111111111111111"}}, {"key": "team", "value": {"stringValue": "blue"}}]"""
+
+
+def test_contrib_components_change_the_data_as_the_embedded_configuration_says(tmp_path: Path) -> None:
+    config = tmp_path / "my.yaml"
+    config.write_text(CONFIGURATION)
+    (built,) = custom.build_custom(PROJECT, [config], [], arch=HERE.name, name=NAME, embed=True)
+    (again,) = custom.build_custom(PROJECT, [config], [], arch=HERE.name, name=NAME, embed=True)
+    assert again.fresh
+    (anew,) = custom.build_custom(PROJECT, [config], [], arch=HERE.name, name=NAME, embed=True, force=True)
+    assert not anew.fresh
+    assert anew.facts.sha256 == built.facts.sha256
+    bill = json.loads(built.zip.with_name(f"{built.zip.stem}.cdx.json").read_text())
+    assert any(one["name"].endswith("/redactionprocessor") for one in bill["components"])
+    with archive.opened(built.zip) as zipped:
+        assert zipped.read("collector-config/00-my.yaml").decode() == CONFIGURATION
+    source = SENDER.replace('"kind": 1,', f'"kind": 1, "attributes": {ATTRIBUTES},')
+    with session(PROJECT, [function(tmp_path, source, layers=(built.zip,))]) as (ours, finish):
+        for first in (1, 4):
+            assert ours.invoke("it", json.dumps({"first": first, "spans": 3}).encode()).status == "success"
+        result = finish()
+    assert result["counts"]["backend"]["spans"]["unique"] == 6
+    text = json.dumps(result["resourceSpans"])
+    assert "4111111111111111" not in text
+    assert "it is ****" in text
+    teams = [a["value"]["stringValue"] for r in result["resourceSpans"] for a in r["resource"]["attributes"] if a["key"] == "team"]
+    assert teams
+    assert set(teams) == {"blue"}
+    assert len(otlp.spans(result["resourceSpans"])) == 6
+
+
+def test_an_unknown_component_is_answered_with_near_names_and_the_module_that_was_tried(tmp_path: Path) -> None:
+    config = tmp_path / "my.yaml"
+    config.write_text(CONFIGURATION.replace("redaction", "redactoin"))
+    with pytest.raises(BuildFailed, match="processor/redactoin") as caught:
+        custom.build_custom(PROJECT, [config], [], arch=HERE.name, name=NAME)
+    assert "processor/redactoinprocessor@" in caught.value.why
+    assert "processor/redaction?" in caught.value.remedy
+
+
+def test_a_configuration_of_built_in_components_needs_no_build(tmp_path: Path) -> None:
+    config = tmp_path / "my.yaml"
+    config.write_text("receivers: {otlp: }\nexporters: {otlp_http: }\n")
+    with pytest.raises(NothingToDo):
+        custom.build_custom(PROJECT, [config], [], arch=HERE.name, name=NAME)

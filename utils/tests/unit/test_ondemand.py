@@ -1,0 +1,133 @@
+"""Which components a configuration names, and which module each of them is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from contract.small_layer import ROOT
+from otel_layers.archive import MAX_UNZIPPED, MAX_ZIPPED
+from otel_layers.errors import CatalogueError, UsageError
+from otel_layers.ondemand import components, custom, module
+from otel_layers.project import open_project
+
+TOML = ROOT / "collector/components.toml"
+KNOWN = components.load(TOML)
+CONTRIB = "github.com/open-telemetry/opentelemetry-collector-contrib"
+
+
+def scan(folder: Path, text: str) -> list[str]:
+    path = folder / "my.yaml"
+    path.write_text(text)
+    return components.scan(path, KNOWN.schemes)
+
+
+def test_scan_finds_components_and_sources(tmp_path: Path) -> None:
+    text = """
+receivers: {otlp: {protocols: {http: {}}}}
+processors: {"filter/one": {}, filter/two: , memory_limiter: }
+exporters: {otlphttp: {endpoint: "${env:X:-${s3:bucket/key}}", headers: {a: "${secretsmanager:a#b}", b: "$${ssm:literal}", c: "$$${https://h}"}}}
+connectors:
+# ${ssm:in a comment}
+service: {pipelines: {traces: {receivers: [otlp], exporters: [otlphttp]}}}
+"""
+    assert scan(tmp_path, text) == [
+        "exporter/otlphttp", "processor/filter", "processor/memory_limiter", "provider/s3", "provider/secretsmanager", "receiver/otlp",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [", "receivers: [otlp]\n", "exporters: {'a b': }\n", ""])
+def test_scan_refuses_what_is_no_configuration(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"my\.yaml"):
+        scan(tmp_path, text)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere\.yaml"):
+        components.scan(tmp_path / "nowhere.yaml", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "known"),
+    [
+        ("processor/tail_sampling", f"{CONTRIB}/processor/tailsamplingprocessor", True),
+        ("extension/file_storage", f"{CONTRIB}/extension/storage/filestorage", True),
+        ("processor/memory_limiter", "go.opentelemetry.io/collector/processor/memorylimiterprocessor", True),
+        ("receiver/host_metrics", f"{CONTRIB}/receiver/hostmetricsreceiver", False),
+        ("provider/googlesecretmanager", f"{CONTRIB}/confmap/provider/googlesecretmanagerprovider", False),
+    ],
+)
+def test_naming(name: str, path: str, known: bool) -> None:
+    found = KNOWN.module(name)
+    assert (found.path, found.known, found.version) == (path, known, KNOWN.sources["contrib"].version)
+
+
+def test_own_modules_are_taken_from_here() -> None:
+    own = [KNOWN.module(name) for name, (source, _) in KNOWN.listed.items() if source == "own"]
+    assert own
+    assert all((ROOT / "collector" / m.folder / "go.mod").read_text().startswith(f"module {m.path}\n") for m in own)
+
+
+def test_the_pinned_version_is_that_of_the_collector() -> None:
+    pinned = f"go.opentelemetry.io/collector/connector {KNOWN.sources['core'].version}\n"
+    assert pinned in (ROOT / "collector/go.mod").read_text()
+    assert KNOWN.sources["contrib"].version == KNOWN.sources["core"].version
+
+
+def test_only_what_is_not_built_in_is_needed_and_each_module_once() -> None:
+    needed = KNOWN.needed(["receiver/otlp", "exporter/otlp", "exporter/otlp_grpc", "processor/filter"], [])
+    assert [m.path.rpartition("/")[2] for m in needed] == ["otlpexporter", "filterprocessor"]
+    mine = components.with_option("processor/filter=example.com/mine@v1.0.0")
+    assert KNOWN.needed(["processor/filter"], [mine]) == (mine,)
+    instead = components.with_option("receiver/otlp=go.opentelemetry.io/collector/receiver/otlpreceiver@v0.164.0")
+    assert KNOWN.needed(["receiver/otlp"], [instead]) == (instead,)
+
+
+@pytest.mark.parametrize("text", ["processor/x", "x=a@v1", "thing/x=a@v1", "processor/x=a", "processor/x=a b@v1", "processor/=a@v1"])
+def test_with_needs_all_its_parts(text: str) -> None:
+    with pytest.raises(UsageError, match="KIND/TYPE=MODULE@VERSION"):
+        components.with_option(text)
+
+
+def test_near_matches() -> None:
+    assert KNOWN.near("processor/redactoin")[0] == "processor/redaction"
+    assert KNOWN.near("exporter/spanmetrics")[0] == "connector/spanmetrics"
+    assert KNOWN.near("processor/redaction") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("schemes =", "shemes =", "schemes"),
+        ("[sources]", 'more = 1\n[sources]', "more"),
+        ('"connector/forward" = "core ', '"connector/forward" = "cor ', "connector/forward"),
+        ('"connector/forward" =', '"conector/forward" =', "conector/forward"),
+        ('"receiver/otlp",', '"otlp",', "otlp"),
+        ("[sources]", "[sources", "components.toml"),
+    ],
+)  # fmt: skip
+def test_a_wrong_catalogue_names_the_key(tmp_path: Path, old: str, new: str, says: str) -> None:
+    text = TOML.read_text()
+    assert old in text
+    (tmp_path / "components.toml").write_text(text.replace(old, new, 1))
+    with pytest.raises(CatalogueError) as caught:
+        components.load(tmp_path / "components.toml")
+    assert says in caught.value.what
+
+
+def test_the_main_package_names_every_module() -> None:
+    needed = KNOWN.needed(["processor/filter", "connector/forward", "provider/ssm"], [])
+    text = module.main_source(needed)
+    for each in needed:
+        assert f'"{each.path}"' in text
+    assert "Providers: []confmap.ProviderFactory{f" in text
+    assert text.count(".Type().String()") == 2  # a provider is no component
+
+
+def test_the_layer_has_lambdas_limits_and_no_name_of_the_catalogue() -> None:
+    project = open_project()
+    made = custom.layer(project, "my-collector")
+    assert (made.zip_name("arm64"), made.zipped_bytes, made.unzipped_bytes) == ("my-collector-arm64.zip", MAX_ZIPPED, MAX_UNZIPPED)
+    for name in ("opentelemetry-collector", "opentelemetry-python", "Mine", "../x"):
+        with pytest.raises(UsageError, match="--name"):
+            custom.layer(project, name)
