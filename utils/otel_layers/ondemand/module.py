@@ -78,7 +78,7 @@ def _require(project: Project, folder: Path, mod: Path, known: Components, modul
             edits = [f"-require={module.path}@{module.version}", f"-replace={module.path}=./{module.folder}"]
             process.run([go, "mod", "edit", *edits, str(mod)], cwd=folder, env=env, capture=True, error=BuildFailed, echo=False)
     console.detail("getting " + ", ".join(f"{m.kind}/{m.name}" for m in modules))
-    wanted = [f"{m.path}@{m.version}" if not m.folder else m.path for m in modules]
+    wanted = [f"{m.path}@{m.version}" for m in modules]
     try:
         process.run([go, "get", f"-modfile={mod}", *wanted], cwd=folder, env=env, capture=True, timeout=_LIMIT_S, error=BuildFailed, echo=False)
     except BuildFailed as exc:
