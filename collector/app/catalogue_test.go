@@ -33,7 +33,7 @@ func TestTheCatalogueOfComponentsKnowsWhatIsBuiltIn(t *testing.T) {
 			want = append(want, kind+"/"+name)
 		}
 	}
-	want = append(want, "exporter/otlp_http") // the other name of otlphttp
+	want = append(want, "exporter/otlp_http", "exporter/otlp_grpc") // the other names of otlphttp and otlp
 	slices.Sort(want)
 	if got := quoted(t, "built-in"); !slices.Equal(got, want) {
 		t.Errorf("components.toml: built-in is %v, the program has %v", got, want)

@@ -75,8 +75,8 @@ def test_the_pinned_version_is_that_of_the_collector() -> None:
 
 
 def test_only_what_is_not_built_in_is_needed_and_each_module_once() -> None:
-    needed = KNOWN.needed(["receiver/otlp", "exporter/otlp", "exporter/otlp_grpc", "processor/filter"], [])
-    assert [m.path.rpartition("/")[2] for m in needed] == ["otlpexporter", "filterprocessor"]
+    needed = KNOWN.needed(["receiver/otlp", "processor/tail_sampling", "processor/tailsampling", "processor/filter"], [])
+    assert [m.path.rpartition("/")[2] for m in needed] == ["filterprocessor", "tailsamplingprocessor"]
     mine = components.with_option("processor/filter=example.com/mine@v1.0.0")
     assert KNOWN.needed(["processor/filter"], [mine]) == (mine,)
     instead = components.with_option("receiver/otlp=go.opentelemetry.io/collector/receiver/otlpreceiver@v0.164.0")
