@@ -110,3 +110,11 @@ def test_the_collector_s_part_of_the_page_is_its_own() -> None:
     assert now == f"{page.BEGIN}\nlayers\n{page.END}\n{page.GROUP_BEGIN}\n\nnew\n\n{page.GROUP_END}\n"
     root = Path(__file__).resolve().parents[3]
     page.written((root / "docs/benchmarks.md").read_text(), "", page.GROUP_BEGIN, page.GROUP_END)
+
+
+def test_a_failing_program_is_quoted_with_its_last_lines(tmp_path: Path) -> None:
+    output = tmp_path / "output.txt"
+    output.write_bytes(b"".join(b"line %d\n" % n for n in range(12)) + b"\xff address in use\n")
+    assert extensions.last_lines(output).splitlines() == [*(f"line {n}" for n in range(3, 12)), "\ufffd address in use"]
+    output.write_bytes(b"")
+    assert extensions.last_lines(output) == "it wrote nothing"

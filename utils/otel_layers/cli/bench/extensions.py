@@ -26,7 +26,7 @@ OURS, BARE, STOCK = "ours", "bare net/http extension", "stock build"
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.162.0"
 CONFIG = """receivers: {{otlp: {{protocols: {{http: {{endpoint: "{receiver}"}}}}}}}}
 exporters: {{otlphttp: {{endpoint: "{backend}"}}}}
-service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [otlphttp]}}}}}}
+service: {{telemetry: {{metrics: {{level: none}}}}, pipelines: {{traces: {{receivers: [otlp], exporters: [otlphttp]}}}}}}
 """
 _FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=")
 
@@ -83,16 +83,18 @@ def once(binary: Path, folder: Path, backend: Backend, *, cold: bool, spans: byt
         env = {"PATH": os.environ["PATH"], "AWS_LAMBDA_RUNTIME_API": api.address, "BENCH_RECEIVER": receiver}
         env["OPENTELEMETRY_COLLECTOR_CONFIG_URI"] = f"file:{config}"
         started = time.perf_counter_ns()
-        child = subprocess.Popen([binary], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        output = folder / "output.txt"
+        with output.open("wb") as file:
+            child = subprocess.Popen([binary], env=env, stdout=file, stderr=subprocess.STDOUT)
         try:
             if not api.asked.wait(30):
-                raise FunctionFailed(f"{binary.name} did not call next in 30 s")
+                raise FunctionFailed(f"{binary.name} did not call next in 30 s", why=last_lines(output))
             took, at_next, loaded = (api.next_at - started) / 1e6, resident(child.pid), 0.0
             if spans:
                 for _ in range(10):
                     _post(f"http://{receiver}/v1/traces", spans)
                 if delivered:
-                    _arrived(backend, before + 1000, binary)
+                    _arrived(backend, before + 1000, binary, output)
                 loaded = resident(child.pid)
         finally:
             child.kill()
@@ -106,13 +108,18 @@ def resident(pid: int) -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
-def _arrived(backend: Backend, wanted: int, binary: Path) -> None:
+def last_lines(output: Path) -> str:
+    """The last ten lines that a program wrote, for an error."""
+    return "\n".join(output.read_text(errors="replace").splitlines()[-10:]) or "it wrote nothing"
+
+
+def _arrived(backend: Backend, wanted: int, binary: Path, output: Path) -> None:
     """A program that delivers nothing would look small."""
     for _ in range(1000):
         if backend.counts()["spans"]["received"] >= wanted:
             return
         time.sleep(0.01)
-    raise FunctionFailed(f"{binary.name} did not deliver 1,000 spans in 10 s")
+    raise FunctionFailed(f"{binary.name} did not deliver 1,000 spans in 10 s", why=last_lines(output))
 
 
 def _post(url: str, body: bytes) -> None:
