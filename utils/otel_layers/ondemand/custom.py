@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .. import archive, console
+from .. import archive, console, process, toolchain
 from ..build import Built, build
 from ..catalog import Layer
 from ..errors import BuildFailed, NothingToDo, UsageError
@@ -41,9 +41,7 @@ def build_custom(
     """dist/NAME-ARCH.zip for each architecture of `arch`, with what `configs` and `more` (KIND/TYPE=MODULE@VERSION) name."""
     wanted = layer(project, name)
     folder = project.root / wanted.folder
-    known = components.load(folder / "components.toml")
-    names = sorted({name for path in configs for name in components.scan(path, known.schemes)})
-    modules = known.needed(names, [components.with_option(text) for text in more])
+    known, modules = resolve(folder, configs, more)
     if not modules and not embed:
         raise NothingToDo("everything that the configuration names is built in", remedy=f"./run.sh {wanted.folder} build, or --embed")
     console.detail("to be added: " + (", ".join(f"{m.kind}/{m.name} ({m.path} {m.version})" for m in modules) or "nothing"))
@@ -55,6 +53,27 @@ def build_custom(
         except BuildFailed as exc:
             raise _explained(project, folder, known, modules, exc) from exc
     return built
+
+
+def resolve(folder: Path, configs: Sequence[Path], more: Sequence[str]) -> tuple[components.Components, tuple[components.Module, ...]]:
+    """The catalogue of components in `folder`, and the modules that `configs` and `more` need beyond what is built in."""
+    known = components.load(folder / "components.toml")
+    names = sorted({name for path in configs for name in components.scan(path, known.schemes)})
+    return known, known.needed(names, [components.with_option(text) for text in more])
+
+
+def program(project: Project, configs: Sequence[Path], more: Sequence[str]) -> Path:
+    """A Collector for this machine, and only for this, with what `configs` and `more` name."""
+    folder = project.root / layer(project, DEFAULT).folder
+    known, modules = resolve(folder, configs, more)
+    place = module.prepare(project, folder, known, modules, ())
+    how = ["-mod=mod", f"-modfile={place / 'go.mod'}", f"-overlay={place / 'overlay.json'}", "-buildvcs=false"]
+    env = toolchain.go_environment(project, GOWORK="off", CGO_ENABLED="0")
+    try:
+        process.run([toolchain.go(project), "build", *how, "-o", str(place / "collector"), "."], cwd=folder, env=env, error=BuildFailed, echo=False)
+    except BuildFailed as exc:
+        raise _explained(project, folder, known, modules, exc) from exc
+    return place / "collector"
 
 
 def _explained(project: Project, folder: Path, known: components.Components, modules: Sequence[components.Module], cause: BuildFailed) -> BuildFailed:

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from e2e.local_parts import HERE, PROJECT, SENDER, function
+from e2e.local_parts import HERE, PROJECT, SENDER, function, layer
 from otel_layers import archive
+from otel_layers.cli import main
 from otel_layers.cli.session import session
-from otel_layers.errors import BuildFailed, NothingToDo
+from otel_layers.cli.verbs.components import inside
+from otel_layers.errors import BuildFailed, NothingToDo, UsageError
 from otel_layers.local import otlp
 from otel_layers.ondemand import custom
 
@@ -50,6 +52,9 @@ def test_contrib_components_change_the_data_as_the_embedded_configuration_says(t
     assert anew.facts.sha256 == built.facts.sha256
     bill = json.loads(built.zip.with_name(f"{built.zip.stem}.cdx.json").read_text())
     assert any(one["name"].endswith("/redactionprocessor") for one in bill["components"])
+    added = {one["type"]: one["module"] for one in inside(PROJECT, built.zip)["processors"] if "module" in one}
+    assert sorted(added) == ["groupbyattrs", "redaction"]
+    assert added["redaction"].endswith("/processor/redactionprocessor v0.164.0")
     with archive.opened(built.zip) as zipped:
         assert zipped.read("collector-config/00-my.yaml").decode() == CONFIGURATION
     source = SENDER.replace('"kind": 1,', f'"kind": 1, "attributes": {ATTRIBUTES},')
@@ -65,6 +70,23 @@ def test_contrib_components_change_the_data_as_the_embedded_configuration_says(t
     assert teams
     assert set(teams) == {"blue"}
     assert len(otlp.spans(result["resourceSpans"])) == 6
+
+
+def test_validate_names_line_and_key_of_a_component_that_is_not_built_in(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "my.yaml"
+    config.write_text(CONFIGURATION.replace("${env:OTEL_EXPORTER_OTLP_ENDPOINT}", "http://127.0.0.1:14318"))
+    assert main(["collector", "validate", "--config", str(config)]) == 0
+    assert "the configuration is good" in capfd.readouterr().out
+    config.write_text(config.read_text().replace("blocked_values:", "blocked_vaules:"))
+    assert main(["collector", "validate", "--config", str(config)]) == 2
+    said = capfd.readouterr().err
+    assert "my.yaml:10" in said
+    assert "blocked_vaules" in said
+
+
+def test_a_layer_without_a_collector_cannot_be_asked(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no Collector layer"):
+        inside(PROJECT, layer(tmp_path, "other", {"a.txt": "a"}))
 
 
 def test_an_unknown_component_is_answered_with_near_names_and_the_module_that_was_tried(tmp_path: Path) -> None:
