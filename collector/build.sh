@@ -13,6 +13,8 @@ done < <(grep -v '^#' cold-packages.txt)
 
 which=(-mod=readonly)
 if [[ -n "${CUSTOM:-}" ]]; then
+    GOEXPERIMENT=$(<"$CUSTOM/experiment")
+    export GOEXPERIMENT
     which=(-mod=mod "-modfile=$CUSTOM/go.mod" "-overlay=$CUSTOM/overlay.json")
     if [[ -n "$(ls "$CUSTOM/collector-config")" ]]; then
         cp -r "$CUSTOM/collector-config" "$OUT/"

@@ -68,7 +68,7 @@ def program(project: Project, configs: Sequence[Path], more: Sequence[str]) -> P
     known, modules = resolve(folder, configs, more)
     place = module.prepare(project, folder, known, modules, ())
     how = ["-mod=mod", f"-modfile={place / 'go.mod'}", f"-overlay={place / 'overlay.json'}", "-buildvcs=false"]
-    env = toolchain.go_environment(project, GOWORK="off", CGO_ENABLED="0")
+    env = toolchain.go_environment(project) | {"GOWORK": "off", "CGO_ENABLED": "0", "GOEXPERIMENT": (place / "experiment").read_text()}
     try:
         process.run([toolchain.go(project), "build", *how, "-o", str(place / "collector"), "."], cwd=folder, env=env, error=BuildFailed, echo=False)
     except BuildFailed as exc:

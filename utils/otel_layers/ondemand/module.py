@@ -43,7 +43,9 @@ def main_source(modules: Sequence[Module]) -> str:
 
 def prepare(project: Project, folder: Path, known: Components, modules: Sequence[Module], configs: Sequence[Path]) -> Path:
     """
-    A folder with go.mod, go.sum, main.go, overlay.json and, of `configs`, collector-config/; its name is the digest of what it was made from.
+    A folder with go.mod, go.sum, main.go, overlay.json, experiment (GOEXPERIMENT) and, of `configs`, collector-config/.
+
+    Its name is the digest of what it was made from.
 
     BuildFailed when a module is not to be had.
     """
@@ -52,7 +54,7 @@ def prepare(project: Project, folder: Path, known: Components, modules: Sequence
     for path in [folder / "go.mod", folder / "go.sum", *configs]:
         total.update(f"\0{path.stat().st_size}\0".encode() + path.read_bytes())
     place = project.cache / "build" / "ondemand" / total.hexdigest()[:24]
-    if (place / "ready").is_file():
+    if (place / "experiment").is_file():  # the last to be written
         return place
     with files.temporary(project, "ondemand") as tmp:
         made = tmp / "made"
@@ -65,7 +67,7 @@ def prepare(project: Project, folder: Path, known: Components, modules: Sequence
         (made / "overlay.json").write_text(json.dumps({"Replace": {str(folder / "main.go"): str(place / "main.go")}}))
         if modules:
             _require(project, folder, made / "go.mod", known, modules)
-        (made / "ready").touch()
+        (made / "experiment").write_text(_experiment(project, folder, made / "go.mod", modules))
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         made.rename(place)
@@ -84,6 +86,19 @@ def _require(project: Project, folder: Path, mod: Path, known: Components, modul
         process.run([go, "get", f"-modfile={mod}", *wanted], cwd=folder, env=env, capture=True, timeout=_LIMIT_S, error=BuildFailed, echo=False)
     except BuildFailed as exc:
         raise _explained(project, folder, known, modules, exc) from exc
+
+
+def _experiment(project: Project, folder: Path, mod: Path, modules: Sequence[Module]) -> str:
+    """GOEXPERIMENT for `modules`: the default flavour's, but the compiler's own where a library needs what that one leaves out."""
+    go, env = toolchain.go(project), toolchain.go_environment(project, GOWORK="off")
+    try:
+        ask = [go, "list", "-mod=mod", f"-modfile={mod}", "-deps", *(m.path for m in modules or ()), "."]
+        process.run(ask, cwd=folder, env=env, capture=True, timeout=_LIMIT_S, error=BuildFailed, echo=False)
+    except BuildFailed as exc:
+        if "build constraints exclude all Go files" in exc.why:
+            return ""
+        raise
+    return env["GOEXPERIMENT"]
 
 
 def _explained(project: Project, folder: Path, known: Components, modules: Sequence[Module], cause: BuildFailed) -> BuildFailed:
