@@ -68,7 +68,8 @@ def use(project: Project, *extras: str) -> None:
 def packages(project: Project, lock: str, *, python: str = sys.executable) -> Path:
     """The folder of an environment of its own with the packages of requirements/`lock`.txt; programs are in its bin/."""
     path = _lock(project, lock)
-    home = project.cache / "envs" / f"{lock}-{_digest(path)[:12]}"
+    # Programs keep the path that they were installed under: the real one, in case this project's folder is a link to another's.
+    home = (project.cache / "envs").resolve() / f"{lock}-{_digest(path)[:12]}"
     if not (home / ".ready").is_file():
         console.step(f"installing {lock} (once)")
         shutil.rmtree(home, ignore_errors=True)
