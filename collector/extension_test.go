@@ -26,9 +26,7 @@ func TestDeliversEveryInvocationBeforeTheFreeze(t *testing.T) {
 		e.send(id + "c")
 		lambda.done(id)
 		lambda.next()
-		if different, all := b.counts(); different != 3*(i+1) || all != different {
-			t.Fatalf("after invocation %d: %d spans, %d different", i, all, different)
-		}
+		b.has(t, 3*(i+1))
 	}
 	lambda.shutdown("spindown")
 	a, lines := e.end()
@@ -54,9 +52,7 @@ func TestTheLastRequestOfAnInvocationEndsIt(t *testing.T) {
 		e.send(id + "a")
 		e.sendLast(id, id+"b") // Lambda has not said that the function is done
 		lambda.next()
-		if different, all := b.counts(); different != 2*(i+1) || all != different {
-			t.Fatalf("after invocation %d: %d spans, %d different", i, all, different)
-		}
+		b.has(t, 2*(i+1))
 		lambda.done(id) // late, when the invocation is over
 	}
 	lambda.shutdown("spindown")
@@ -78,9 +74,7 @@ func TestWithoutTelemetryAPINothingHangsAndNothingIsLost(t *testing.T) {
 	if a, _ := e.end(); a.Sent.Spans != 5 {
 		t.Errorf("account: %+v", a)
 	}
-	if different, all := b.counts(); different != 5 || all != 5 {
-		t.Errorf("%d spans, %d different", all, different)
-	}
+	b.has(t, 5)
 }
 
 func TestKeepsWhatTheBackendDoesNotTakeAndSendsItLater(t *testing.T) {
@@ -94,14 +88,9 @@ func TestKeepsWhatTheBackendDoesNotTakeAndSendsItLater(t *testing.T) {
 	e := run(t, lambda, fmt.Sprintf(through, b.URL))
 	lambda.next()
 	for _, id := range []string{"one", "two"} {
-		lambda.invoke(id, time.Minute)
-		e.send(id)
-		lambda.done(id)
-		lambda.next()
+		lambda.one(e, id)
 	}
-	if different, all := b.counts(); different != 2 || all != 2 {
-		t.Errorf("%d spans, %d different", all, different)
-	}
+	b.has(t, 2)
 	lambda.shutdown("spindown")
 	if a, lines := e.end(); a.Sent.Spans != 2 || len(lines) != 2 || lines[0].Level != "WARN" {
 		t.Errorf("account: %+v, %s", a, e.out.String())
@@ -116,10 +105,7 @@ func TestHangingBackendHoldsNothingForEver(t *testing.T) {
 	lambda.next()
 	for i := range 10 {
 		id := fmt.Sprint("r", i)
-		lambda.invoke(id, time.Minute)
-		e.send(id)
-		lambda.done(id)
-		lambda.next()
+		lambda.one(e, id)
 	}
 	close(heal)
 	lambda.shutdown("spindown")
@@ -150,10 +136,7 @@ func TestFreezeInTheMiddleOfARequestSendsNothingTwice(t *testing.T) {
 	close(reply) // the backend answers into the frozen process's socket
 	time.Sleep(1500 * time.Millisecond)
 	_ = e.Process.Signal(syscall.SIGCONT)
-	lambda.invoke("two", time.Minute)
-	e.send("two")
-	lambda.done("two")
-	lambda.next()
+	lambda.one(e, "two")
 	lambda.shutdown("spindown")
 	a, _ := e.end()
 	if different, all := b.counts(); different != 2 || all != 2 || a.Sent.Spans != 2 {
@@ -172,10 +155,7 @@ func TestShutdownSendsWhatCameAfterTheLastInvocation(t *testing.T) {
 	}
 	e := run(t, lambda, fmt.Sprintf(through, b.URL))
 	lambda.next()
-	lambda.invoke("one", time.Minute)
-	e.send("one")
-	lambda.done("one")
-	lambda.next()
+	lambda.one(e, "one")
 	e.send("two")
 	lambda.shutdown("timeout") // tries again in spite of Retry-After, is refused again, and gives up
 	if a, _ := e.end(); a.Received.Spans != 2 || a.Dropped.Spans != 2 || a.Sent.Spans != 0 || a.Reason != "timeout" || a.Why["shutdown"].Spans != 2 || a.Retried.Spans == 0 || a.Level != "WARN" {

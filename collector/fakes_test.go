@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -136,6 +137,15 @@ func (f *fakeLambda) shutdown(reason string) {
 	f.events <- fmt.Sprintf(`{"eventType":"SHUTDOWN","deadlineMs":%d,"shutdownReason":%q}`, time.Now().Add(2*time.Second).UnixMilli(), reason)
 }
 
+// one is an invocation with one span; it returns when the environment may be frozen.
+func (f *fakeLambda) one(e *extension, id string) {
+	f.t.Helper()
+	f.invoke(id, time.Minute)
+	e.send(id)
+	f.done(id)
+	f.next()
+}
+
 type backend struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -191,6 +201,27 @@ func (b *backend) counts() (different, all int) {
 		different, all = different+1, all+n
 	}
 	return different, all
+}
+
+// arrive waits until the backend has n different spans.
+func (b *backend) arrive(t *testing.T, n int) {
+	t.Helper()
+	for range 2000 {
+		if different, _ := b.counts(); different >= n {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	different, _ := b.counts()
+	t.Fatalf("the backend has %d spans, not %d", different, n)
+}
+
+// has fails unless the backend has exactly n spans, each once.
+func (b *backend) has(t *testing.T, n int) {
+	t.Helper()
+	if different, all := b.counts(); different != n || all != n {
+		t.Fatalf("the backend has %d spans, %d different, not %d", all, different, n)
+	}
 }
 
 func spans(names ...string) []byte {
@@ -258,6 +289,13 @@ func (e *extension) sendLast(id string, names ...string) {
 	if response.StatusCode != 200 {
 		e.t.Fatalf("the receiver answered %s", response.Status)
 	}
+}
+
+// freeze stops the process as Lambda does between invocations.
+func (e *extension) freeze(d time.Duration) {
+	_ = e.Process.Signal(syscall.SIGSTOP)
+	time.Sleep(d)
+	_ = e.Process.Signal(syscall.SIGCONT)
 }
 
 type account struct {

@@ -9,43 +9,6 @@ import (
 	"time"
 )
 
-// arrive waits until the backend has n different spans.
-func (b *backend) arrive(t *testing.T, n int) {
-	t.Helper()
-	for range 2000 {
-		if different, _ := b.counts(); different >= n {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	different, _ := b.counts()
-	t.Fatalf("the backend has %d spans, not %d", different, n)
-}
-
-// has fails unless the backend has exactly n spans, each once.
-func (b *backend) has(t *testing.T, n int) {
-	t.Helper()
-	if different, all := b.counts(); different != n || all != n {
-		t.Fatalf("the backend has %d spans, %d different, not %d", all, different, n)
-	}
-}
-
-// freeze stops the process as Lambda does between invocations.
-func (e *extension) freeze(d time.Duration) {
-	_ = e.Process.Signal(syscall.SIGSTOP)
-	time.Sleep(d)
-	_ = e.Process.Signal(syscall.SIGCONT)
-}
-
-// one is an invocation with one span; it returns when the environment may be frozen.
-func (f *fakeLambda) one(e *extension, id string) {
-	f.t.Helper()
-	f.invoke(id, time.Minute)
-	e.send(id)
-	f.done(id)
-	f.next()
-}
-
 func TestAutoFlushesTheFirstInvocationsAtTheirEndsAndThenBesideTheNext(t *testing.T) {
 	lambda, b := newLambda(t, true), newBackend(t)
 	e := run(t, lambda, fmt.Sprintf(through, b.URL))

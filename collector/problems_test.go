@@ -50,6 +50,7 @@ var bad = []struct {
 	{"wrong key of service", "  pipelines:\n", "  pipeline:\n", 11, "service::pipeline", "unknown key", "did you mean pipelines?"},
 	{"invalid YAML", "    endpoint: http", "   endpoint: [http", 8, "", "yaml", "mend the YAML"},
 	{"secret that cannot be read", "http://127.0.0.1:9", "${file:/nowhere/secret}", 8, "exporters::otlphttp::endpoint", "/nowhere/secret", "must be in the function or a layer"},
+	{"own receiver", "http://127.0.0.1:9", "http://127.0.0.1:14318", 8, "exporters::otlphttp::endpoint", "own receiver otlp", "where telemetry goes"},
 	{"unknown scheme", "http://127.0.0.1:9", "${vault:secret}", 8, "exporters::otlphttp::endpoint", "vault", "collector/run.sh build --config"},
 }
 

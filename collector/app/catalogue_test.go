@@ -1,11 +1,19 @@
 package app
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
 )
 
 // quoted are the strings of a list in components.toml.
@@ -41,4 +49,27 @@ func TestTheCatalogueOfComponentsKnowsWhatIsBuiltIn(t *testing.T) {
 	if got, want := quoted(t, "schemes"), Builtin().Schemes(); !slices.Equal(got, want) {
 		t.Errorf("components.toml: schemes are %v, the program has %v", got, want)
 	}
+}
+
+func TestThePageHasTheKeysOfEveryBuiltInComponent(t *testing.T) {
+	keydoc.Check(t, "../../docs/collector.md", "components", func() (page string, err error) {
+		section := func(kind string, f component.Factory) {
+			cfg := f.CreateDefaultConfig()
+			folder := path.Base(reflect.TypeOf(cfg).Elem().PkgPath())
+			table, bad := keydoc.Table(cfg)
+			err = errors.Join(err, bad)
+			page += fmt.Sprintf("### `%s` %s ([README](../collector/%s/%s/README.md))\n\n%s\n", f.Type(), kind, kind, folder, table)
+		}
+		all := Builtin()
+		for _, f := range all.Receivers {
+			section("receiver", f)
+		}
+		for _, f := range all.Processors {
+			section("processor", f)
+		}
+		for _, f := range all.Exporters {
+			section("exporter", f)
+		}
+		return page, err
+	})
 }

@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -49,6 +50,9 @@ func TallyOf(host component.Host) *Tally {
 	}
 	return &Tally{}
 }
+
+// ErrUnauthorized is in an exporter's error when its backend does not take the credentials.
+var ErrUnauthorized = errors.New("unauthorized")
 
 // Refresher is a host that can fetch again the secrets from which a component's configuration was made: an exporter asks for that
 // when its backend answers 401. It must return soon (ctx has a time-out) and may be called at once from several goroutines.

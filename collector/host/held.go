@@ -144,7 +144,7 @@ func judge(err error) delivery.Outcome {
 	text := err.Error()
 	var netError interface{ Timeout() bool }
 	switch {
-	case errors.As(err, new(unreadable)) || strings.Contains(text, "Permanent error: ") || unauthorized(text):
+	case errors.As(err, new(unreadable)) || strings.Contains(text, "Permanent error: ") || unauthorized(err):
 		outcome.Verdict = delivery.Refused
 	case errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(text, "connection refused") || strings.Contains(text, "no such host"):
 		outcome.Verdict = delivery.Unreachable
@@ -160,8 +160,12 @@ func judge(err error) delivery.Outcome {
 	return outcome
 }
 
-// unauthorized tells whether an exporter's error says that its credentials are not good (any more).
-func unauthorized(text string) bool {
+// unauthorized tells whether an exporter's error says that its credentials are not good (any more). Stock ones tell it by their text.
+func unauthorized(err error) bool {
+	if errors.Is(err, delivery.ErrUnauthorized) {
+		return true
+	}
+	text := err.Error()
 	for _, sign := range []string{"HTTP Status Code 401", "401 Unauthorized", "status code 401", "code = Unauthenticated", "UnrecognizedClientException", "ExpiredToken"} {
 		if strings.Contains(text, sign) {
 			return true

@@ -59,7 +59,7 @@ func (e *lateExporter) send(ctx context.Context, bodies [][]byte) delivery.Outco
 	if _, flushes := made.(delivery.Flusher); flushes && err == nil {
 		e.host.tally.Sent.Add(e.use.signal, -n) // the exporter counts them once they are sent
 	}
-	if err != nil && unauthorized(err.Error()) && e.keeper.refused(version) {
+	if err != nil && unauthorized(err) && e.keeper.refused(version) {
 		outcome.Verdict = delivery.Busy // it may do with newer values
 	}
 	return outcome

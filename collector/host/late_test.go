@@ -19,6 +19,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
 // vault is a remote source of values: slow, failing, or with another value than before, as the test says.
@@ -76,6 +78,7 @@ type guarded struct {
 type gate struct {
 	mu    sync.Mutex
 	key   string
+	no    error // to any other
 	got   []string
 	built []string
 }
@@ -86,7 +89,7 @@ func (e *guarded) ConsumeTraces(_ context.Context, d ptrace.Traces) error {
 	e.gate.mu.Lock()
 	defer e.gate.mu.Unlock()
 	if e.key != e.gate.key {
-		return errors.New("request to http://b responded with HTTP Status Code 401")
+		return e.gate.no
 	}
 	for _, rs := range d.ResourceSpans().All() {
 		e.gate.got = append(e.gate.got, rs.ScopeSpans().At(0).Spans().At(0).Name())
@@ -196,8 +199,16 @@ func TestValuesThatCannotBeFetchedAreTriedAgainAndDataIsKept(t *testing.T) {
 }
 
 func TestRefusedCredentialsAreFetchedAgain(t *testing.T) {
+	for name, no := range map[string]error{
+		"stock": errors.New("request to http://b responded with HTTP Status Code 401"), "ours": fmt.Errorf("b: %w", delivery.ErrUnauthorized),
+	} {
+		t.Run(name, func(t *testing.T) { refuse(t, no) })
+	}
+}
+
+func refuse(t *testing.T, no error) {
 	synctest.Test(t, func(t *testing.T) {
-		v, g := &vault{value: "old"}, &gate{key: "key old"}
+		v, g := &vault{value: "old"}, &gate{key: "key old", no: no}
 		h, w, err := lateHostOf(t, v, g, lateConfig, zap.NewNop())
 		if err != nil {
 			t.Fatal(err)

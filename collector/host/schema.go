@@ -251,13 +251,13 @@ func (c *config) circles() error {
 		for _, endpoint := range receiver.Listens() {
 			_, port, _ := net.SplitHostPort(endpoint)
 			for eid, e := range c.exporters {
-				exporter, ok := e.(interface{ Destinations() []string })
+				exporter, ok := e.(interface{ Destinations() map[string]string })
 				if !ok {
 					continue
 				}
-				for _, destination := range exporter.Destinations() {
+				for key, destination := range exporter.Destinations() {
 					if host, p, err := net.SplitHostPort(destination); err == nil && p == port && loopback(host) {
-						return &Problem{Key: "exporters::" + eid.String(), Cause: fmt.Sprintf("%s is this collector's own receiver %s", destination, rid), Remedy: "set the endpoint to where telemetry goes in the end"}
+						return &Problem{Key: "exporters::" + eid.String() + "::" + key, Cause: fmt.Sprintf("%s is this collector's own receiver %s", destination, rid), Remedy: "set the endpoint to where telemetry goes in the end"}
 					}
 				}
 			}

@@ -1,9 +1,7 @@
-// Package keydoc writes the key tables of the components' README files from the doc comments of their configuration types. Only tests
-// use it. In a component's test:
+// Package keydoc writes tables of components' keys from the doc comments of their configuration types into README files and pages. Only
+// tests use it; package trial does for the components.
 //
-//	func TestREADME(t *testing.T) { keydoc.Check(t, createDefaultConfig()) }
-//
-// UPDATE_README=1 go test ./... writes the tables anew, between the lines <!-- keys --> and <!-- /keys -->.
+// UPDATE_README=1 go test ./... writes the tables anew, between lines like <!-- keys --> and <!-- /keys -->.
 package keydoc
 
 import (
@@ -19,46 +17,58 @@ import (
 	"time"
 )
 
-const begin, end = "<!-- keys -->\n", "<!-- /keys -->"
-
-// Check fails when the table in README.md is not that of the configuration, whose values are the defaults.
-func Check(t *testing.T, defaults any) {
+// Check fails when the part of a page between <!-- mark --> and <!-- /mark --> is not what is generated.
+func Check(t *testing.T, file, mark string, generate func() (string, error)) {
 	t.Helper()
-	page, err := os.ReadFile("README.md")
+	page, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := Table(defaults)
+	want, err := generate()
 	if err != nil {
 		t.Fatal(err)
 	}
+	begin, end := "<!-- "+mark+" -->\n", "<!-- /"+mark+" -->"
 	head, rest, opened := strings.Cut(string(page), begin)
 	have, tail, closed := strings.Cut(rest, end)
 	switch {
 	case !opened || !closed:
-		t.Fatalf("README.md has no lines %q and %q", strings.TrimSpace(begin), end)
+		t.Fatalf("%s has no lines %q and %q", file, strings.TrimSpace(begin), end)
 	case have == want:
 	case os.Getenv("UPDATE_README") != "":
-		if err := os.WriteFile("README.md", []byte(head+begin+want+end+tail), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(head+begin+want+end+tail), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("the key table of README.md is not what the doc comments say; UPDATE_README=1 go test writes:\n%s", want)
+		t.Errorf("%s does not say what the doc comments do; UPDATE_README=1 go test writes:\n%s", file, want)
 	}
 }
 
 // Table is a Markdown table with a row for every key that holds a value.
 func Table(defaults any) (string, error) {
-	d := docs{}
-	out := "| key | default | |\n|---|---|---|\n"
-	rows, err := d.rows("", reflect.ValueOf(defaults))
-	return out + rows, err
+	d, out := docs{}, ""
+	err := each("", reflect.ValueOf(defaults), func(key string, owner reflect.Type, field string, value reflect.Value) error {
+		row, err := d.row(key, owner, field, value)
+		out += row
+		return err
+	})
+	if out == "" {
+		return "It has no keys.\n", err
+	}
+	return "| key | default | |\n|---|---|---|\n" + out, err
 }
 
-// docs are the comments of fields by package path, type and field.
-type docs map[string]map[string]string
+// Keys are those that hold a value, like a::b.
+func Keys(defaults any) (keys []string) {
+	_ = each("", reflect.ValueOf(defaults), func(key string, _ reflect.Type, _ string, _ reflect.Value) error {
+		keys = append(keys, key)
+		return nil
+	})
+	return keys
+}
 
-func (d docs) rows(prefix string, v reflect.Value) (out string, err error) {
+// each calls do for every key that holds a value.
+func each(prefix string, v reflect.Value, do func(key string, owner reflect.Type, field string, value reflect.Value) error) error {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			v = reflect.New(v.Type().Elem())
@@ -79,19 +89,19 @@ func (d docs) rows(prefix string, v reflect.Value) (out string, err error) {
 		if kind.Kind() == reflect.Pointer {
 			kind = kind.Elem()
 		}
-		var more string
 		if kind.Kind() == reflect.Struct {
-			more, err = d.rows(key, v.Field(i))
-		} else {
-			more, err = d.row(key, v.Type(), field.Name, v.Field(i))
+			if err := each(key, v.Field(i), do); err != nil {
+				return err
+			}
+		} else if err := do(key, v.Type(), field.Name, v.Field(i)); err != nil {
+			return err
 		}
-		if err != nil {
-			return "", err
-		}
-		out += more
 	}
-	return out, nil
+	return nil
 }
+
+// docs are the comments of fields by package path, type and field.
+type docs map[string]map[string]string
 
 func (d docs) row(key string, owner reflect.Type, field string, value reflect.Value) (string, error) {
 	if d[owner.PkgPath()] == nil {

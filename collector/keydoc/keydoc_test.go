@@ -1,6 +1,7 @@
 package keydoc
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,5 +34,14 @@ func TestTable(t *testing.T) {
 	}
 	if _, err := Table(&silent{}); err == nil || !strings.Contains(err.Error(), "silent.Size has no doc comment") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	if got := Keys(&sample{}); !slices.Equal(got, []string{"deep::size", "wait", "on"}) {
+		t.Errorf("%q", got)
+	}
+	if got, err := Table(&struct{}{}); err != nil || got != "It has no keys.\n" {
+		t.Errorf("%q %v", got, err)
 	}
 }

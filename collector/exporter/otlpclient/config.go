@@ -48,7 +48,7 @@ type RetryConfig struct {
 type QueueConfig struct {
 	// Enabled false keeps nothing that a request did not deliver.
 	Enabled bool `mapstructure:"enabled"`
-	// QueueSize in what sizer counts. Whatever that is, 8 MiB are the most.
+	// QueueSize in what sizer counts. In requests and items, 8 MiB are the most all the same.
 	QueueSize int `mapstructure:"queue_size"`
 	// Sizer is bytes, requests (messages received) or items (spans, data points, log records).
 	Sizer string `mapstructure:"sizer"`

@@ -20,9 +20,6 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
-// ErrUnauthorized is in the outcome's error when the backend does not take the credentials.
-var ErrUnauthorized = errors.New("unauthorized")
-
 // Protocol is what OTLP over HTTP and over gRPC do differently.
 type Protocol struct {
 	Target   func(pipeline.Signal) (string, error) // the URL
@@ -125,7 +122,7 @@ func (c *client) send(ctx context.Context, target string, bodies [][]byte) deliv
 			repeats++
 			continue
 		}
-		if errors.Is(outcome.Err, ErrUnauthorized) && c.renew(ctx) {
+		if errors.Is(outcome.Err, delivery.ErrUnauthorized) && c.renew(ctx) {
 			continue
 		}
 		if outcome.Verdict == delivery.Delivered {

@@ -31,10 +31,10 @@ func (c *Config) Validate() error {
 	return errors.Join(err, c.Config.Validate())
 }
 
-// Destinations are the addresses that are sent to.
-func (c *Config) Destinations() []string {
+// Destinations are the addresses that are sent to, by key.
+func (c *Config) Destinations() map[string]string {
 	if u, err := c.base(); err == nil {
-		return []string{u.Host}
+		return map[string]string{"endpoint": u.Host}
 	}
 	return nil
 }

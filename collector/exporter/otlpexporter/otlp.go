@@ -134,7 +134,7 @@ func verdict(code int, details []byte, why error) delivery.Outcome {
 	case cancelled, deadlineExceeded, aborted, outOfRange, unavailable, dataLoss:
 		outcome.Verdict, outcome.RetryAfter = delivery.Busy, wait
 	case unauthenticated:
-		outcome.Verdict, outcome.Err = delivery.Denied, fmt.Errorf("%w: %w", otlpclient.ErrUnauthorized, why)
+		outcome.Verdict, outcome.Err = delivery.Denied, fmt.Errorf("%w: %w", delivery.ErrUnauthorized, why)
 	case permissionDenied, unimplemented, notFound:
 		outcome.Verdict = delivery.Denied
 	}

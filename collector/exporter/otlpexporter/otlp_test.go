@@ -1,6 +1,7 @@
 package otlpexporter
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -10,28 +11,20 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/pipeline"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
 
-func config(t *testing.T, text string) (*Config, error) {
-	t.Helper()
-	retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-	if err != nil {
-		t.Fatal(err)
+func TestDocumentation(t *testing.T) {
+	otlpclient.KeyPair = tls.X509KeyPair // as package clientcert does
+	defer func() { otlpclient.KeyPair = nil }()
+	all := trial.Documented[*Config](t, createDefaultConfig)["otlp/all"]
+	if all.Timeout != 3*time.Second || all.TLS.MinVersion != "1.3" || all.RetryOnFailure.Multiplier != 1.5 || all.SendingQueue.Sizer != "requests" {
+		t.Errorf("%+v", all)
 	}
-	conf, err := retrieved.AsConf()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := createDefaultConfig().(*Config)
-	if err := conf.Unmarshal(cfg); err != nil {
-		return nil, err
-	}
-	return cfg, confmap.Validate(cfg)
 }
 
 func TestEndpoints(t *testing.T) {
@@ -54,7 +47,7 @@ func TestEndpoints(t *testing.T) {
 		"{endpoint: 'a:1', tls: {min_version: '1.0'}}":          "",
 		"{endpoint: 'a:1', retry_on_failure: {multiplier: 0}}":  "",
 	} {
-		cfg, err := config(t, text)
+		cfg, err := trial.Config[*Config](t, createDefaultConfig, text)
 		if want == "" {
 			if err == nil {
 				t.Errorf("%s is taken", text)
@@ -108,7 +101,7 @@ func TestVerdictsOfStatuses(t *testing.T) {
 		got := judge(response)
 		_ = response.Body.Close()
 		s.Close()
-		if got.Verdict != c.want || got.RetryAfter != c.wait || (c.status == "16") != errors.Is(got.Err, otlpclient.ErrUnauthorized) {
+		if got.Verdict != c.want || got.RetryAfter != c.wait || (c.status == "16") != errors.Is(got.Err, delivery.ErrUnauthorized) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}

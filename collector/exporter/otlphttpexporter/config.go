@@ -40,9 +40,7 @@ func (c *Config) Validate() error {
 	if c.Endpoint == "" && c.TracesEndpoint == "" && c.MetricsEndpoint == "" && c.LogsEndpoint == "" {
 		errs = append(errs, errors.New("endpoint is missing"))
 	}
-	for key, value := range map[string]string{
-		"endpoint": c.Endpoint, "traces_endpoint": c.TracesEndpoint, "metrics_endpoint": c.MetricsEndpoint, "logs_endpoint": c.LogsEndpoint,
-	} {
+	for key, value := range c.endpoints() {
 		if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
 			errs = append(errs, fmt.Errorf("%s is %q, it must be a URL like https://host:4318", key, value))
 		}
@@ -56,11 +54,19 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, c.Config.Validate())...)
 }
 
-// Destinations are the addresses that are sent to.
-func (c *Config) Destinations() (found []string) {
-	for _, value := range []string{c.Endpoint, c.TracesEndpoint, c.MetricsEndpoint, c.LogsEndpoint} {
+// endpoints are the URLs by key; "" is not set.
+func (c *Config) endpoints() map[string]string {
+	return map[string]string{
+		"endpoint": c.Endpoint, "traces_endpoint": c.TracesEndpoint, "metrics_endpoint": c.MetricsEndpoint, "logs_endpoint": c.LogsEndpoint,
+	}
+}
+
+// Destinations are the addresses that are sent to, by key.
+func (c *Config) Destinations() map[string]string {
+	found := map[string]string{}
+	for key, value := range c.endpoints() {
 		if u, err := url.Parse(value); err == nil && u.Host != "" {
-			found = append(found, u.Host)
+			found[key] = u.Host
 		}
 	}
 	return found
@@ -68,10 +74,7 @@ func (c *Config) Destinations() (found []string) {
 
 // target is where a signal goes; "" when the configuration names no place for it.
 func (c *Config) target(signal pipeline.Signal) (string, error) {
-	own := map[pipeline.Signal]string{
-		pipeline.SignalTraces: c.TracesEndpoint, pipeline.SignalMetrics: c.MetricsEndpoint, pipeline.SignalLogs: c.LogsEndpoint,
-	}[signal]
-	if own != "" {
+	if own := c.endpoints()[signal.String()+"_endpoint"]; own != "" {
 		return own, nil
 	}
 	if c.Endpoint == "" {

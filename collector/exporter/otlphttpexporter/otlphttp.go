@@ -34,7 +34,7 @@ func judge(response *http.Response) delivery.Outcome {
 	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= 500:
 		outcome.Verdict, outcome.RetryAfter = delivery.Busy, retryAfter(response.Header.Get("Retry-After"))
 	case status == http.StatusUnauthorized:
-		outcome.Verdict, outcome.Err = delivery.Denied, fmt.Errorf("%w: %w", otlpclient.ErrUnauthorized, outcome.Err)
+		outcome.Verdict, outcome.Err = delivery.Denied, fmt.Errorf("%w: %w", delivery.ErrUnauthorized, outcome.Err)
 	case status == http.StatusForbidden || status == http.StatusNotFound:
 		outcome.Verdict = delivery.Denied
 	}

@@ -3,6 +3,7 @@ package otlphttpexporter
 import (
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -17,51 +18,26 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
 
-type testHost struct {
-	component.Host
-	tally delivery.Tally
-}
-
-func (h *testHost) Tally() *delivery.Tally { return &h.tally }
-
-func config(t *testing.T, text string) (*Config, error) {
-	t.Helper()
-	retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf, err := retrieved.AsConf()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := createDefaultConfig().(*Config)
-	if err := conf.Unmarshal(cfg); err != nil {
-		return nil, err
-	}
-	return cfg, confmap.Validate(cfg)
-}
-
 // start runs the exporter for three signals.
-func start(t *testing.T, text string) (*otlpclient.Exporter, *testHost) {
+func start(t *testing.T, text string) (*otlpclient.Exporter, *trial.Host) {
 	t.Helper()
-	cfg, err := config(t, text)
+	cfg, err := trial.Config[*Config](t, createDefaultConfig, text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := NewFactory()
 	set := exporter.Settings{
-		ID: component.MustNewID("otlphttp"), TelemetrySettings: component.TelemetrySettings{Logger: zap.NewNop()},
+		ID: component.MustNewID("otlphttp"), TelemetrySettings: trial.Telemetry(),
 		BuildInfo: component.BuildInfo{Command: "c", Version: "1"},
 	}
 	made, err := f.CreateTraces(t.Context(), set, cfg)
@@ -70,7 +46,7 @@ func start(t *testing.T, text string) (*otlpclient.Exporter, *testHost) {
 	if err := errors.Join(err, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	h := &testHost{}
+	h := &trial.Host{}
 	if err := made.Start(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +113,7 @@ func TestSendsThreeSignalsCompressedWithHeaders(t *testing.T) {
 	if spans.Load() != 10 || points.Load() != 10 || records.Load() != 10 {
 		t.Errorf("%d spans, %d points, %d records", spans.Load(), points.Load(), records.Load())
 	}
-	if sent := h.tally.Sent.Counts(); sent != (delivery.Counts{Spans: 10, Metrics: 10, Logs: 10}) {
+	if sent := h.Tally().Sent.Counts(); sent != (delivery.Counts{Spans: 10, Metrics: 10, Logs: 10}) {
 		t.Errorf("sent %+v", sent)
 	}
 }
@@ -171,7 +147,7 @@ func TestVerdicts(t *testing.T) {
 		e, h := start(t, "{endpoint: '"+s.URL+"'}")
 		consume(t, e, 3)
 		flush(e)
-		if sent, dropped, held := h.tally.Sent.Counts(), h.tally.Dropped.Counts(), e.Held(); sent.Spans != c.sent || dropped.Spans != c.dropped || held.Spans != c.held {
+		if sent, dropped, held := h.Tally().Sent.Counts(), h.Tally().Dropped.Counts(), e.Held(); sent.Spans != c.sent || dropped.Spans != c.dropped || held.Spans != c.held {
 			t.Errorf("%s: sent %+v, dropped %+v, held %+v", c.name, sent, dropped, held)
 		}
 		s.Close()
@@ -188,8 +164,8 @@ func TestRefusedConnectionKeepsAndDeadConnectionIsReplaced(t *testing.T) {
 	e, h := start(t, "{endpoint: 'http://"+address+"'}")
 	consume(t, e, 1)
 	flush(e)
-	if e.Held().Sum() != 3 || h.tally.Dropped.Counts().Sum() != 0 {
-		t.Fatalf("held %+v, dropped %+v", e.Held(), h.tally.Dropped.Counts())
+	if e.Held().Sum() != 3 || h.Tally().Dropped.Counts().Sum() != 0 {
+		t.Fatalf("held %+v, dropped %+v", e.Held(), h.Tally().Dropped.Counts())
 	}
 	// The backend comes up, and closes every connection on which it sees a second request, as a peer does that forgot it in a freeze.
 	if l, err = net.Listen("tcp", address); err != nil {
@@ -217,8 +193,8 @@ func TestRefusedConnectionKeepsAndDeadConnectionIsReplaced(t *testing.T) {
 		consume(t, e, 1)
 		flush(e)
 	}
-	if h.tally.Sent.Counts().Sum() != 12 || e.Held().Sum() != 0 || requests.Load() != 12 {
-		t.Errorf("sent %+v, held %+v in %d requests", h.tally.Sent.Counts(), e.Held(), requests.Load())
+	if h.Tally().Sent.Counts().Sum() != 12 || e.Held().Sum() != 0 || requests.Load() != 12 {
+		t.Errorf("sent %+v, held %+v in %d requests", h.Tally().Sent.Counts(), e.Held(), requests.Load())
 	}
 }
 
@@ -232,14 +208,23 @@ func TestTLSWithItsOwnAuthority(t *testing.T) {
 	trusting, h := start(t, "{endpoint: '"+s.URL+"', tls: {ca_file: '"+file+"'}}")
 	consume(t, trusting, 1)
 	flush(trusting)
-	if h.tally.Sent.Counts().Sum() != 3 {
-		t.Errorf("sent %+v", h.tally.Sent.Counts())
+	if h.Tally().Sent.Counts().Sum() != 3 {
+		t.Errorf("sent %+v", h.Tally().Sent.Counts())
 	}
 	strict, h := start(t, "{endpoint: '"+s.URL+"'}")
 	consume(t, strict, 1)
 	flush(strict)
-	if h.tally.Sent.Counts().Sum() != 0 {
+	if h.Tally().Sent.Counts().Sum() != 0 {
 		t.Error("it trusts any certificate")
+	}
+}
+
+func TestDocumentation(t *testing.T) {
+	otlpclient.KeyPair = tls.X509KeyPair // as package clientcert does
+	defer func() { otlpclient.KeyPair = nil }()
+	all := trial.Documented[*Config](t, createDefaultConfig)["otlphttp/all"]
+	if all.Timeout != 3*time.Second || all.TLS.MinVersion != "1.3" || all.RetryOnFailure.Multiplier != 1.5 || all.SendingQueue.Sizer != "requests" {
+		t.Errorf("%+v", all)
 	}
 }
 
@@ -256,7 +241,7 @@ func TestConfig(t *testing.T) {
 		"{endpoint: 'http://a', sending_queue: {queue_size: 0}}":    "queue_size",
 		"{endpoint: 'http://a', auth: {authenticator: sigv4}}":      "invalid keys: auth",
 	} {
-		if _, err := config(t, text); (want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), want)) {
+		if _, err := trial.Config[*Config](t, createDefaultConfig, text); (want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -36,7 +36,8 @@ type batch struct {
 var _ delivery.Holder = (*batch)(nil)
 
 // newProcessor keeps nothing where lanes behind it join what waits anyway.
-func newProcessor(set processor.Settings, cfg *Config, next staged.Next) staged.Processor {
+func newProcessor(set processor.Settings, config component.Config, next staged.Next) staged.Processor {
+	cfg := config.(*Config)
 	if next.Raw() != nil && cfg.SendBatchMaxSize == 0 && len(cfg.MetadataKeys) == 0 {
 		return staged.NewThrough(next)
 	}

@@ -11,26 +11,17 @@ import (
 
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pipeline"
 	"go.opentelemetry.io/collector/processor"
-	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
-	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/processor/staged"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
-
-type host struct {
-	component.Host
-	tally delivery.Tally
-}
-
-func (h *host) Tally() *delivery.Tally { return &h.tally }
 
 // sink remembers the batches that it was given.
 type sink struct {
@@ -70,10 +61,10 @@ func spans(n int) ptrace.Traces {
 	return td
 }
 
-func start(t *testing.T, cfg *Config, next consumer.Traces) (*batch, *host) {
+func start(t *testing.T, cfg *Config, next consumer.Traces) (*batch, *trial.Host) {
 	t.Helper()
-	h := &host{}
-	made, err := NewFactory().CreateTraces(t.Context(), processor.Settings{ID: component.MustNewID("batch"), TelemetrySettings: component.TelemetrySettings{Logger: zap.NewNop()}}, cfg, next)
+	h := &trial.Host{}
+	made, err := NewFactory().CreateTraces(t.Context(), processor.Settings{ID: component.MustNewID("batch"), TelemetrySettings: trial.Telemetry()}, cfg, next)
 	if err != nil || made.Start(t.Context(), h) != nil {
 		t.Fatal(err)
 	}
@@ -82,20 +73,10 @@ func start(t *testing.T, cfg *Config, next consumer.Traces) (*batch, *host) {
 
 func same(got, want []int) bool { return fmt.Sprint(got) == fmt.Sprint(want) }
 
-func TestREADME(t *testing.T) { keydoc.Check(t, createDefaultConfig()) }
-
 func TestConfig(t *testing.T) {
-	conf, err := confmaptest.LoadConf("testdata/config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sub, err := conf.Sub("batch/all")
-	cfg := createDefaultConfig().(*Config)
-	if err != nil || sub.Unmarshal(cfg) != nil || cfg.Validate() != nil || cfg.Timeout != 10*time.Second || cfg.SendBatchSize != 100 || cfg.SendBatchMaxSize != 1000 || cfg.MetadataKeys[0] != "x-tenant" || cfg.MetadataCardinalityLimit != 10 {
-		t.Errorf("%+v %v", cfg, err)
-	}
-	if createDefaultConfig().(*Config).Validate() != nil {
-		t.Error("the defaults are no good")
+	cfg := trial.Documented[*Config](t, createDefaultConfig)["batch/all"]
+	if cfg.Timeout != 10*time.Second || cfg.SendBatchSize != 100 || cfg.SendBatchMaxSize != 1000 || cfg.MetadataKeys[0] != "x-tenant" || cfg.MetadataCardinalityLimit != 10 {
+		t.Errorf("%+v", cfg)
 	}
 	for _, bad := range []Config{{Timeout: -1}, {SendBatchSize: -1}, {SendBatchSize: 10, SendBatchMaxSize: 5}, {MetadataKeys: []string{"a", "A"}}} {
 		if bad.Validate() == nil {
@@ -149,8 +130,8 @@ func TestGoesAtTheSizeAtTheTimeoutAndAtAFlush(t *testing.T) {
 		put(7)
 		_ = b.Shutdown(t.Context())
 		put(1)
-		if h.tally.Dropped.Counts().Spans != 8 {
-			t.Errorf("dropped %+v", h.tally.Dropped.Counts())
+		if h.Tally().Dropped.Counts().Spans != 8 {
+			t.Errorf("dropped %+v", h.Tally().Dropped.Counts())
 		}
 	})
 }
@@ -162,8 +143,8 @@ func TestSplitsWhatIsLargerThanTheMaximumAndCountsWhatIsNotTaken(t *testing.T) {
 	_ = b.ConsumeTraces(t.Context(), spans(7))
 	_ = b.ConsumeTraces(t.Context(), spans(6))
 	b.Flush(t.Context())
-	if !same(next.sizes(), []int{5, 5, 3}) || h.tally.Dropped.Counts().Spans != 13 {
-		t.Errorf("%v, dropped %+v", next.sizes(), h.tally.Dropped.Counts())
+	if !same(next.sizes(), []int{5, 5, 3}) || h.Tally().Dropped.Counts().Spans != 13 {
+		t.Errorf("%v, dropped %+v", next.sizes(), h.Tally().Dropped.Counts())
 	}
 	_ = b.Shutdown(t.Context())
 }

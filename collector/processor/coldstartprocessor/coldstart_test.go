@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/processor"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
 
 type sink struct{ all []ptrace.Traces }
@@ -56,6 +57,8 @@ func invocation(attribute string) func(ptrace.Span) {
 }
 
 func other(s ptrace.Span) { s.SetName("other") }
+
+func TestConfig(t *testing.T) { trial.Documented[*Config](t, createDefaultConfig) }
 
 func TestTheColdStartJoinsTheTraceOfItsInvocation(t *testing.T) {
 	for name, order := range map[string][]ptrace.Traces{

@@ -21,11 +21,11 @@ type decouple struct {
 }
 
 // newProcessor keeps nothing where lanes behind it do.
-func newProcessor(set processor.Settings, cfg *Config, next staged.Next) staged.Processor {
+func newProcessor(set processor.Settings, config component.Config, next staged.Next) staged.Processor {
 	if next.Raw() != nil {
 		return staged.NewThrough(next)
 	}
-	d := &decouple{cfg: cfg, set: set, next: next}
+	d := &decouple{cfg: config.(*Config), set: set, next: next}
 	d.Take = func(_ context.Context, load delivery.Load) error { d.Put(load); return nil }
 	return d
 }

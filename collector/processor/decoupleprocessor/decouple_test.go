@@ -7,22 +7,13 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/processor"
-	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
-	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
-
-type host struct {
-	component.Host
-	tally delivery.Tally
-}
-
-func (h *host) Tally() *delivery.Tally { return &h.tally }
 
 // slow takes a second for each request.
 type slow struct {
@@ -47,24 +38,16 @@ func records(n int) plog.Logs {
 	return ld
 }
 
-func TestREADME(t *testing.T) { keydoc.Check(t, createDefaultConfig()) }
-
 func TestConfig(t *testing.T) {
-	conf, err := confmaptest.LoadConf("testdata/config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sub, err := conf.Sub("decouple/all")
-	cfg := createDefaultConfig().(*Config)
-	if err != nil || sub.Unmarshal(cfg) != nil || cfg.MaxQueueSize != 20 || cfg.Validate() != nil || (&Config{}).Validate() == nil {
-		t.Errorf("%+v %v", cfg, err)
+	if cfg := trial.Documented[*Config](t, createDefaultConfig)["decouple/all"]; cfg.MaxQueueSize != 20 || (&Config{}).Validate() == nil {
+		t.Errorf("%+v", cfg)
 	}
 }
 
 func TestNobodyWaitsButAFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		next, h := &slow{}, &host{}
-		p, err := NewFactory().CreateLogs(t.Context(), processor.Settings{ID: component.MustNewID("decouple"), TelemetrySettings: component.TelemetrySettings{Logger: zap.NewNop()}}, &Config{MaxQueueSize: 3}, next)
+		next, h := &slow{}, &trial.Host{}
+		p, err := NewFactory().CreateLogs(t.Context(), processor.Settings{ID: component.MustNewID("decouple"), TelemetrySettings: trial.Telemetry()}, &Config{MaxQueueSize: 3}, next)
 		if err != nil || p.Start(t.Context(), h) != nil {
 			t.Fatal(err)
 		}
@@ -86,8 +69,8 @@ func TestNobodyWaitsButAFlush(t *testing.T) {
 			t.Errorf("held %+v after %s", f.Held(), time.Since(began))
 		}
 		f.Flush(t.Context())
-		if len(next.got) != 4 || next.got[0] != 1 || next.got[1] != 3 || next.got[3] != 5 || h.tally.Dropped.Counts().Logs != 2 || f.Held().Logs != 0 {
-			t.Errorf("%v, dropped %+v", next.got, h.tally.Dropped.Counts())
+		if len(next.got) != 4 || next.got[0] != 1 || next.got[1] != 3 || next.got[3] != 5 || h.Tally().Dropped.Counts().Logs != 2 || f.Held().Logs != 0 {
+			t.Errorf("%v, dropped %+v", next.got, h.Tally().Dropped.Counts())
 		}
 		_ = p.Shutdown(t.Context())
 	})

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pipeline"
+	"go.opentelemetry.io/collector/processor"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
@@ -58,6 +59,21 @@ type Processor interface {
 	consumer.Traces
 	consumer.Metrics
 	consumer.Logs
+}
+
+// NewFactory makes the factory of a type that takes the three signals.
+func NewFactory(name string, defaults component.CreateDefaultConfigFunc, create func(processor.Settings, component.Config, Next) Processor) processor.Factory {
+	return processor.NewFactory(component.MustNewType(name), defaults,
+		processor.WithTraces(func(_ context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
+			return create(set, cfg, Next{Signal: pipeline.SignalTraces, Traces: next}), nil
+		}, component.StabilityLevelBeta),
+		processor.WithMetrics(func(_ context.Context, set processor.Settings, cfg component.Config, next consumer.Metrics) (processor.Metrics, error) {
+			return create(set, cfg, Next{Signal: pipeline.SignalMetrics, Metrics: next}), nil
+		}, component.StabilityLevelBeta),
+		processor.WithLogs(func(_ context.Context, set processor.Settings, cfg component.Config, next consumer.Logs) (processor.Logs, error) {
+			return create(set, cfg, Next{Signal: pipeline.SignalLogs, Logs: next}), nil
+		}, component.StabilityLevelBeta),
+	)
 }
 
 // Consumer takes data of any signal. Processors embed it.

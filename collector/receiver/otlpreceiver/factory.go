@@ -2,48 +2,15 @@
 package otlpreceiver
 
 import (
-	"context"
-	"sync"
-
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/receiver/shared"
 )
 
 // NewFactory makes the factory. The receivers of the three signals that one configuration makes share their ports.
 func NewFactory() receiver.Factory {
-	made := &shared{receivers: map[*Config]*otlpReceiver{}}
-	return receiver.NewFactory(
-		component.MustNewType("otlp"),
-		createDefaultConfig,
-		receiver.WithTraces(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
-			r := made.get(set, cfg.(*Config))
-			r.traces = next
-			return r, nil
-		}, component.StabilityLevelBeta),
-		receiver.WithMetrics(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-			r := made.get(set, cfg.(*Config))
-			r.metrics = next
-			return r, nil
-		}, component.StabilityLevelBeta),
-		receiver.WithLogs(func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
-			r := made.get(set, cfg.(*Config))
-			r.logs = next
-			return r, nil
-		}, component.StabilityLevelBeta),
-	)
-}
-
-type shared struct {
-	mu        sync.Mutex
-	receivers map[*Config]*otlpReceiver
-}
-
-func (s *shared) get(set receiver.Settings, cfg *Config) *otlpReceiver {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.receivers[cfg] == nil {
-		s.receivers[cfg] = &otlpReceiver{cfg: cfg, logger: set.Logger}
-	}
-	return s.receivers[cfg]
+	return shared.NewFactory("otlp", createDefaultConfig, func(set receiver.Settings, cfg component.Config) shared.Receiver {
+		return &otlpReceiver{cfg: cfg.(*Config), logger: set.Logger}
+	})
 }

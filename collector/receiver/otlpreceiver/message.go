@@ -57,12 +57,12 @@ func (r *otlpReceiver) accept(ctx context.Context, signal pipeline.Signal, body 
 // next is the consumer of a signal, or nil when no pipeline takes it.
 func (r *otlpReceiver) next(signal pipeline.Signal) (next any) {
 	switch {
-	case signal == pipeline.SignalTraces && r.traces != nil:
-		next = r.traces
-	case signal == pipeline.SignalMetrics && r.metrics != nil:
-		next = r.metrics
-	case signal == pipeline.SignalLogs && r.logs != nil:
-		next = r.logs
+	case signal == pipeline.SignalTraces && r.Traces != nil:
+		next = r.Traces
+	case signal == pipeline.SignalMetrics && r.Metrics != nil:
+		next = r.Metrics
+	case signal == pipeline.SignalLogs && r.Logs != nil:
+		next = r.Logs
 	}
 	return next
 }
@@ -79,7 +79,7 @@ func (r *otlpReceiver) decode(ctx context.Context, signal pipeline.Signal, body 
 		if err != nil {
 			return 0, nil, err
 		}
-		return data.SpanCount(), func() error { return r.traces.ConsumeTraces(ctx, data) }, nil
+		return data.SpanCount(), func() error { return r.Traces.ConsumeTraces(ctx, data) }, nil
 	case pipeline.SignalMetrics:
 		unmarshal := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics
 		if json {
@@ -89,7 +89,7 @@ func (r *otlpReceiver) decode(ctx context.Context, signal pipeline.Signal, body 
 		if err != nil {
 			return 0, nil, err
 		}
-		return data.DataPointCount(), func() error { return r.metrics.ConsumeMetrics(ctx, data) }, nil
+		return data.DataPointCount(), func() error { return r.Metrics.ConsumeMetrics(ctx, data) }, nil
 	default:
 		unmarshal := (&plog.ProtoUnmarshaler{}).UnmarshalLogs
 		if json {
@@ -99,7 +99,7 @@ func (r *otlpReceiver) decode(ctx context.Context, signal pipeline.Signal, body 
 		if err != nil {
 			return 0, nil, err
 		}
-		return data.LogRecordCount(), func() error { return r.logs.ConsumeLogs(ctx, data) }, nil
+		return data.LogRecordCount(), func() error { return r.Logs.ConsumeLogs(ctx, data) }, nil
 	}
 }
 

@@ -10,20 +10,19 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/consumer"
 	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/receiver/shared"
 )
 
 type otlpReceiver struct {
-	cfg     *Config
-	logger  *zap.Logger
-	traces  consumer.Traces
-	metrics consumer.Metrics
-	logs    consumer.Logs
-	tally   *delivery.Tally
-	ended   func(requestID string) // nil in a host that is not Lambda's
+	shared.Next
+
+	cfg    *Config
+	logger *zap.Logger
+	tally  *delivery.Tally
+	ended  func(requestID string) // nil in a host that is not Lambda's
 
 	start     sync.Once
 	servers   []*http.Server

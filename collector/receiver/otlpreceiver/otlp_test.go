@@ -13,35 +13,25 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver"
-	"go.uber.org/zap"
 
-	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
-	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
 
 type taken struct{ spans, points, records int }
 
-type testHost struct {
-	component.Host
-	tally delivery.Tally
-}
-
-func (h *testHost) Tally() *delivery.Tally { return &h.tally }
-
 // start runs a receiver at free ports and returns their addresses.
-func start(t *testing.T, got *taken, signals string) (grpc, http string, h *testHost) {
+func start(t *testing.T, got *taken, signals string) (grpc, http string, h *trial.Host) {
 	t.Helper()
 	f := NewFactory()
 	cfg := f.CreateDefaultConfig().(*Config)
 	cfg.Protocols.GRPC.Endpoint, cfg.Protocols.HTTP.Endpoint = "localhost:0", "0.0.0.0:0"
 	cfg.Protocols.GRPC.MaxRecvMsgSizeMiB, cfg.Protocols.HTTP.MaxRequestBodySize = 1, 10_000
-	set := receiver.Settings{ID: component.MustNewID("otlp"), TelemetrySettings: component.TelemetrySettings{Logger: zap.NewNop()}}
+	set := receiver.Settings{ID: component.MustNewID("otlp"), TelemetrySettings: trial.Telemetry()}
 	var made component.Component
 	for _, signal := range strings.Fields(signals) {
 		var err error
@@ -60,7 +50,7 @@ func start(t *testing.T, got *taken, signals string) (grpc, http string, h *test
 			t.Fatal(err)
 		}
 	}
-	h = &testHost{}
+	h = &trial.Host{}
 	if err := made.Start(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +158,7 @@ func TestHTTP(t *testing.T) {
 	if got != (taken{spans: 34, points: 4, records: 5}) {
 		t.Errorf("taken: %+v", got)
 	}
-	if dropped := h.tally.Dropped.Counts(); dropped.Sum() != 0 {
+	if dropped := h.Tally().Dropped.Counts(); dropped.Sum() != 0 {
 		t.Errorf("dropped: %+v", dropped)
 	}
 }
@@ -180,7 +170,7 @@ func TestSignalWithoutAPipelineIsTakenAndCounted(t *testing.T) {
 	if err != nil || response.StatusCode != 200 {
 		t.Fatalf("%v %v", response, err)
 	}
-	if received, dropped := h.tally.Received.Counts(), h.tally.Dropped.Counts(); received.Logs != 5 || dropped.Logs != 5 {
+	if received, dropped := h.Tally().Received.Counts(), h.Tally().Dropped.Counts(); received.Logs != 5 || dropped.Logs != 5 {
 		t.Errorf("received %+v, dropped %+v", received, dropped)
 	}
 }
@@ -247,6 +237,10 @@ func TestGRPC(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
+	all := trial.Documented[*Config](t, createDefaultConfig)["otlp/all"].Protocols
+	if all.GRPC.MaxRecvMsgSizeMiB != 4 || all.HTTP.MaxRequestBodySize != 1000000 || all.HTTP.LogsURLPath != "/otlp/logs" {
+		t.Errorf("%+v", all)
+	}
 	for text, want := range map[string]string{
 		"{protocols: {http: }}":                          "",
 		"{protocols: {grpc: {endpoint: 'localhost:1'}}}": "",
@@ -258,15 +252,7 @@ func TestConfig(t *testing.T) {
 		"{protocols: {grpc: {max_recv_msg_size_mib: 0}}}": "from 1 to 4095",
 		"{protocols: {http: {logs_url_path: v1/traces}}}": "must differ",
 	} {
-		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		conf, _ := retrieved.AsConf()
-		cfg := createDefaultConfig().(*Config)
-		if err = conf.Unmarshal(cfg); err == nil {
-			err = confmap.Validate(cfg)
-		}
+		cfg, err := trial.Config[*Config](t, createDefaultConfig, text)
 		if (want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -275,5 +261,3 @@ func TestConfig(t *testing.T) {
 		}
 	}
 }
-
-func TestREADME(t *testing.T) { keydoc.Check(t, createDefaultConfig()) }

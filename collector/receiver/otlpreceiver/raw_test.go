@@ -16,9 +16,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pipeline"
 	"go.opentelemetry.io/collector/receiver"
-	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
 
 // forward is a pipeline that only forwards; it also says how often it got decoded data.
@@ -44,7 +44,7 @@ func (f *forward) ConsumeMetrics(context.Context, pmetric.Metrics) error { f.dec
 func (f *forward) ConsumeLogs(context.Context, plog.Logs) error { f.decoded++; return f.fails }
 
 // startForward runs a receiver with the default limits at free ports.
-func startForward(t testing.TB, f *forward, change func(*Config)) (*otlpReceiver, *testHost) {
+func startForward(t testing.TB, f *forward, change func(*Config)) (*otlpReceiver, *trial.Host) {
 	t.Helper()
 	factory := NewFactory()
 	cfg := factory.CreateDefaultConfig().(*Config)
@@ -52,7 +52,7 @@ func startForward(t testing.TB, f *forward, change func(*Config)) (*otlpReceiver
 	if change != nil {
 		change(cfg)
 	}
-	set := receiver.Settings{ID: component.MustNewID("otlp"), TelemetrySettings: component.TelemetrySettings{Logger: zap.NewNop()}}
+	set := receiver.Settings{ID: component.MustNewID("otlp"), TelemetrySettings: trial.Telemetry()}
 	made, err := factory.CreateTraces(t.Context(), set, cfg, f)
 	if err == nil {
 		_, err = factory.CreateMetrics(t.Context(), set, cfg, f)
@@ -60,7 +60,7 @@ func startForward(t testing.TB, f *forward, change func(*Config)) (*otlpReceiver
 	if err == nil {
 		_, err = factory.CreateLogs(t.Context(), set, cfg, f)
 	}
-	h := &testHost{}
+	h := &trial.Host{}
 	if err == nil {
 		err = made.Start(t.Context(), h)
 	}
@@ -125,8 +125,8 @@ func TestForwardingPipelineGetsTheBytesThatCame(t *testing.T) {
 	if status, _ := post(t, url+"/v1/traces", protobuf, "", bytes.NewReader(group)); status != 200 || f.decoded != 2 {
 		t.Errorf("group: %d, %d decoded", status, f.decoded)
 	}
-	if len(f.bodies) != len(want) || h.tally.Dropped.Counts().Sum() != 0 {
-		t.Errorf("%d bodies, dropped %+v", len(f.bodies), h.tally.Dropped.Counts())
+	if len(f.bodies) != len(want) || h.Tally().Dropped.Counts().Sum() != 0 {
+		t.Errorf("%d bodies, dropped %+v", len(f.bodies), h.Tally().Dropped.Counts())
 	}
 }
 
@@ -211,7 +211,7 @@ func TestPipelineThatFailsMakesAPartialSuccess(t *testing.T) {
 	if status, reply := post(t, url+"/v1/traces", protobuf, "", nil); status != 404 || !strings.Contains(reply, "/my/traces") {
 		t.Errorf("%d %q", status, reply)
 	}
-	if dropped := h.tally.Dropped.Counts(); dropped != (delivery.Counts{Spans: 300, Logs: 1}) {
+	if dropped := h.Tally().Dropped.Counts(); dropped != (delivery.Counts{Spans: 300, Logs: 1}) {
 		t.Errorf("dropped %+v", dropped)
 	}
 }

@@ -6,10 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
 
-func TestREADME(t *testing.T) { keydoc.Check(t, createDefaultConfig()) }
+func TestREADME(t *testing.T) {
+	cfg := trial.Documented[*Config](t, createDefaultConfig)["telemetryapi/all"]
+	if cfg.Port != 4325 || len(cfg.Types) != 2 || cfg.MaxItems != 1000 || cfg.MetricsTemporality != "cumulative" || cfg.LogReport || cfg.InitSpan || cfg.FailureSpans {
+		t.Errorf("%+v", cfg)
+	}
+}
 
 // TestDocs holds docs/telemetry.md to the metrics, the announcement's format and the names of ends.
 func TestDocs(t *testing.T) {

@@ -105,7 +105,7 @@ func (r *telemetryReceiver) fail(i *invocation, f *failure) {
 		r.count(i, "failure")
 	}
 	trace, id, parent, sampled, own := i.context()
-	if r.traces == nil || !r.cfg.FailureSpans || !sampled {
+	if r.Traces == nil || !r.cfg.FailureSpans || !sampled {
 		return
 	}
 	if own {

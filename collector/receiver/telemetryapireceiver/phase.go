@@ -67,7 +67,7 @@ func (r *telemetryReceiver) phaseSpans(i *invocation) {
 			continue
 		}
 		p.reported = true
-		if r.traces == nil || !r.cfg.InitSpan {
+		if r.Traces == nil || !r.cfg.InitSpan {
 			continue
 		}
 		if i == nil {

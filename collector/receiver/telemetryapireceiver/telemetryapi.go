@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -15,21 +14,21 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/receiver/shared"
 )
 
 // patience is how long the end of the environment waits for Lambda's word on what went wrong.
 const patience = 300 * time.Millisecond
 
 type telemetryReceiver struct {
+	shared.Next
+
 	cfg      *Config
 	logger   *zap.Logger
 	getenv   func(string) string
 	managed  bool
 	onDemand bool
 	made     time.Time
-	traces   consumer.Traces
-	metrics  consumer.Metrics
-	logs     consumer.Logs
 	tally    *delivery.Tally
 	start    sync.Once
 	ears     *ears // nil when announcements are not heard
@@ -84,7 +83,7 @@ func (r *telemetryReceiver) TelemetryWanted() delivery.TelemetryWish {
 	types := r.cfg.Types
 	if len(types) == 0 {
 		types = eventTypes[:1]
-		if r.logs != nil {
+		if r.Logs != nil {
 			types = eventTypes
 		}
 	}
@@ -101,7 +100,7 @@ func (r *telemetryReceiver) ConsumeTelemetry(events []delivery.TelemetryEvent) {
 	for _, event := range events {
 		record := parseRecord(event.Record)
 		r.platform(event, record)
-		if r.logs != nil {
+		if r.Logs != nil {
 			r.log(logs, event, record)
 		}
 	}
@@ -110,7 +109,7 @@ func (r *telemetryReceiver) ConsumeTelemetry(events []delivery.TelemetryEvent) {
 	r.changed = make(chan struct{})
 	r.unlockAndSend()
 	if n := logs.LogRecordCount(); n > 0 {
-		r.handled(pipeline.SignalLogs, n, r.logs.ConsumeLogs(context.Background(), logs))
+		r.handled(pipeline.SignalLogs, n, r.Logs.ConsumeLogs(context.Background(), logs))
 	}
 	if due {
 		r.Flush(context.Background())
@@ -214,7 +213,7 @@ func (r *telemetryReceiver) unlockAndSend() {
 	r.ready = nil
 	r.mu.Unlock()
 	for _, td := range ready {
-		r.handled(pipeline.SignalTraces, td.SpanCount(), r.traces.ConsumeTraces(context.Background(), td))
+		r.handled(pipeline.SignalTraces, td.SpanCount(), r.Traces.ConsumeTraces(context.Background(), td))
 	}
 }
 
@@ -230,7 +229,7 @@ func (r *telemetryReceiver) Resume(bool) {}
 
 // Flush hands on the metrics that have gathered.
 func (r *telemetryReceiver) Flush(ctx context.Context) {
-	if r.metrics == nil {
+	if r.Metrics == nil {
 		return
 	}
 	r.mu.Lock()
@@ -239,7 +238,7 @@ func (r *telemetryReceiver) Flush(ctx context.Context) {
 	n := r.readings.take(md, r.emitted, r.getenv)
 	r.mu.Unlock()
 	if n > 0 {
-		r.handled(pipeline.SignalMetrics, n, r.metrics.ConsumeMetrics(context.WithoutCancel(ctx), md))
+		r.handled(pipeline.SignalMetrics, n, r.Metrics.ConsumeMetrics(context.WithoutCancel(ctx), md))
 	}
 }
 

@@ -47,7 +47,7 @@ func newKit(t *testing.T, change func(*Config), env ...string) *kit {
 	}
 	k := &kit{telemetryReceiver: newReceiver(cfg, zap.NewNop(), environment(env...), time.Now()), points: map[string]pmetric.Metric{}}
 	k.tally = &delivery.Tally{}
-	k.traces, _ = consumer.NewTraces(func(_ context.Context, td ptrace.Traces) error {
+	k.Traces, _ = consumer.NewTraces(func(_ context.Context, td ptrace.Traces) error {
 		for _, rs := range td.ResourceSpans().All() {
 			if name, _ := rs.Resource().Attributes().Get("service.name"); name.Str() != "orders" {
 				t.Errorf("resource %v", rs.Resource().Attributes().AsRaw())
@@ -58,13 +58,13 @@ func newKit(t *testing.T, change func(*Config), env ...string) *kit {
 		}
 		return nil
 	})
-	k.metrics, _ = consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
+	k.Metrics, _ = consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
 		for _, m := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
 			k.points[m.Name()] = m
 		}
 		return nil
 	})
-	k.logs, _ = consumer.NewLogs(func(_ context.Context, ld plog.Logs) error {
+	k.Logs, _ = consumer.NewLogs(func(_ context.Context, ld plog.Logs) error {
 		for _, record := range ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
 			k.records = append(k.records, record)
 		}
@@ -412,9 +412,9 @@ func FuzzEvents(f *testing.F) {
 		cfg := createDefaultConfig().(*Config)
 		r := newReceiver(cfg, zap.NewNop(), environment(), time.Now())
 		r.tally = &delivery.Tally{}
-		r.traces, _ = consumer.NewTraces(func(context.Context, ptrace.Traces) error { return nil })
-		r.metrics, _ = consumer.NewMetrics(func(context.Context, pmetric.Metrics) error { return nil })
-		r.logs, _ = consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
+		r.Traces, _ = consumer.NewTraces(func(context.Context, ptrace.Traces) error { return nil })
+		r.Metrics, _ = consumer.NewMetrics(func(context.Context, pmetric.Metrics) error { return nil })
+		r.Logs, _ = consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
 		if a := parseAnnouncement(datagram); a != nil {
 			r.announced(a)
 		}
