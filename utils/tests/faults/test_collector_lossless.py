@@ -26,8 +26,8 @@ def freeze_at_random(ours: Any, random_: random.Random, over: threading.Event) -
 
 
 def latency(random_: random.Random) -> Fault:
-    """What the backend does for a while: mostly it answers, soon, late, or into a frozen environment."""
-    kind = random_.choice(("", "", "slow", "slow", "freeze-late"))
+    """What the backend does for a while: mostly it answers, soon, late, into a frozen environment, or never, since a freeze cuts the connection."""
+    kind = random_.choice(("", "", "slow", "slow", "freeze-late", "freeze-cut"))
     return Fault(kind, random_.uniform(0, 0.3)) if kind == "slow" else Fault(kind)
 
 
