@@ -124,6 +124,10 @@ class ExecutionEnvironment:
                 self._sandbox.thaw()
             return True
 
+    def kill_now(self, program: str) -> None:
+        """SIGKILL to `program` (runtime, or extension:NAME) at this instant; where all is frozen it dies at the thaw. From any thread."""
+        self._sandbox.signal(program, signal.SIGKILL)
+
     def shutdown(self) -> None:
         """End the environment as Lambda does when it is no longer needed."""
         with self._one:

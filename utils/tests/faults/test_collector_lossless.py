@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from e2e.local_parts import PROJECT, SENDER, collector, function
 from otel_layers.cli.session import session
-from otel_layers.local import Endpoints, environment
-from otel_layers.local.backend import HEALTHY, Backend, Fault
+from otel_layers.local.backend import HEALTHY, Fault
 
 SIGNALS = ("spans", "metrics", "logs")
 
@@ -77,26 +76,3 @@ def test_what_is_sent_again_after_a_kept_connection_ended_is_counted(tmp_path: P
         counts = finish()["counts"]
     assert counts["backend"]["spans"] == {"received": 40, "unique": 30, "duplicated": 10}
     assert counts["collector"].get("resent", {}).get("spans", 0) == 10
-
-
-class Killed(Exception):
-    """Ends an environment without SHUTDOWN."""
-
-
-def test_a_killed_environment_loses_nothing_that_was_flushed_at_the_end(tmp_path: Path) -> None:
-    """SIGKILL, with no SHUTDOWN: under the policy `end` everything of the invocations that ended is with the backend."""
-    made = function(tmp_path, SENDER, layers=(collector(),), environment={"OTEL_LAMBDA_FLUSH": "end"}, memory_mb=256)
-    said = []
-
-    def run(endpoints: Endpoints) -> None:
-        with environment(PROJECT, made, endpoints, log=lambda _, text: said.append(text)) as env:
-            for number in range(5):
-                event = {"first": 1 + 50 * number, "spans": 20, "metrics": 3, "logs": 7}
-                assert env.invoke(json.dumps(event).encode()).status == "success"
-            raise Killed
-
-    with Backend() as backend:
-        with pytest.raises(Killed):
-            run(Endpoints(("127.0.0.1", backend.http_port), watch=backend.watch))
-        assert {signal: backend.counts()[signal]["unique"] for signal in SIGNALS} == {"spans": 100, "metrics": 15, "logs": 35}
-    assert not [text for text in said if "shutdown" in text], "it had no chance to say good-bye"
