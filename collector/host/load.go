@@ -9,7 +9,6 @@ import (
 
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
-	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.uber.org/zap"
 )
@@ -28,7 +27,7 @@ type Loaded struct {
 
 // builtin are the providers that every binary has.
 func builtin() []confmap.ProviderFactory {
-	return []confmap.ProviderFactory{fileprovider.NewFactory(), envprovider.NewFactory(), yamlprovider.NewFactory(), webFactory("http"), webFactory("https")}
+	return []confmap.ProviderFactory{fileFactory(), envprovider.NewFactory(), yamlprovider.NewFactory(), webFactory("http"), webFactory("https")}
 }
 
 // Load reads and merges the configurations at the URIs (a plain path is a file) and fills in ${...}. Besides the built-in providers there
@@ -60,6 +59,10 @@ func Load(ctx context.Context, uris []string, logger *zap.Logger, remote ...conf
 }
 
 func resolve(ctx context.Context, uris []string, providers []confmap.ProviderFactory, logger *zap.Logger) (*confmap.Conf, error) {
+	limits := &bounds{providers: map[string]confmap.Provider{}, roots: len(uris), left: maxFetched}
+	for i, f := range providers {
+		providers[i] = limits.factory(f)
+	}
 	resolver, err := confmap.NewResolver(confmap.ResolverSettings{URIs: uris, ProviderFactories: providers, DefaultScheme: "env", ProviderSettings: confmap.ProviderSettings{Logger: logger}})
 	if err != nil {
 		return nil, unloadable(uris, err)
@@ -69,7 +72,7 @@ func resolve(ctx context.Context, uris []string, providers []confmap.ProviderFac
 		err  error
 	}
 	resolved := make(chan result, 1)
-	go func() { // a provider may not heed its context
+	go func() { // a provider may not heed its context: then this ends with what it gives next
 		conf, err := resolver.Resolve(ctx)
 		resolved <- result{conf, errors.Join(err, resolver.Shutdown(ctx))}
 	}()
@@ -98,6 +101,10 @@ func unloadable(uris []string, err error) *Problem {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || says("deadline exceeded"):
 		p.Source, p.Remedy = brief(strings.Join(uris, ", ")), "every source must answer within "+loadTime.String()+" and be reachable from the function's network"
+	case errors.Is(err, errGrows) || errors.Is(err, errItself):
+		p.Remedy = "end the circle of ${...}, or write the value out"
+	case errors.Is(err, errLarge) || errors.Is(err, errDeep):
+		p.Remedy = "write what is meant without YAML aliases that repeat each other, or split it over several sources"
 	case says("scheme"):
 		p.Remedy = "sources are file:PATH, env:NAME, yaml:TEXT, http: and https: URLs; s3, secretsmanager and others come with " + onDemand
 	case says("no such file"):

@@ -55,6 +55,9 @@ func FuzzLoad(f *testing.F) {
 	f.Add("a: &a [*a]\n")
 	f.Add("receivers::in::word: ${yaml:${env:A}}\nservice: {pipelines: {traces/: }}")
 	f.Add("service: {extensions: [aid], telemetry: {logs: {level: loud}}}\nextensions: {aid: }\n? [x]\n: y")
+	f.Setenv("A", "${env:A}${env:A}")
+	f.Setenv("B", "[{c: '${env:B}'}]")
+	f.Add("receivers: {in: {word: '${A}'}, '${env:B}': ${B}}")
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "http") || strings.Contains(text, "file") {
 			t.Skip("reads from elsewhere")

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -17,7 +18,19 @@ func webFactory(scheme string) confmap.ProviderFactory {
 	return confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return web(scheme) })
 }
 
-const maxConfig = 4 << 20
+// fromText parses what a source holds, unless it is so much that parsing alone would take seconds.
+func fromText(name string, source io.Reader) (*confmap.Retrieved, error) {
+	text, err := io.ReadAll(io.LimitReader(source, maxConfig+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
+	case len(text) > maxConfig:
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxConfig)
+	case bytes.Count(text, []byte("\n"))+bytes.Count(text, []byte(",")) > maxNodes: // YAML compares each key of a mapping with each other
+		return nil, fmt.Errorf("%s %w", name, errLarge)
+	}
+	return confmap.NewRetrievedFromYAML(text)
+}
 
 func (w web) Retrieve(ctx context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
 	if !strings.HasPrefix(uri, string(w)+"://") {
@@ -35,14 +48,7 @@ func (w web) Retrieve(ctx context.Context, uri string, _ confmap.WatcherFunc) (*
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answered %s", request.URL.Redacted(), response.Status)
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxConfig+1))
-	if err == nil && len(text) > maxConfig {
-		err = fmt.Errorf("%s is larger than %d bytes", request.URL.Redacted(), maxConfig)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return confmap.NewRetrievedFromYAML(text)
+	return fromText(request.URL.Redacted(), response.Body)
 }
 
 func (w web) Scheme() string { return string(w) }
