@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -38,6 +40,7 @@ type client struct {
 	agent    string
 	refresh  func(context.Context) (*Config, error) // fetches secrets again; nil where the host does not
 	zippers  sync.Pool
+	zipped   atomic.Int64 // bytes of the largest compressed message so far, within reason: the room to begin with
 
 	mu        sync.Mutex
 	http      *http.Client
@@ -154,18 +157,19 @@ func (c *client) renew(ctx context.Context) bool {
 	return changed
 }
 
-func (c *client) once(ctx context.Context, made *http.Client, target string, body []byte) (outcome delivery.Outcome, stale bool) {
+func (c *client) once(ctx context.Context, made *http.Client, target string, body net.Buffers) (outcome delivery.Outcome, stale bool) {
 	var mu sync.Mutex // a dial that lost against a kept connection may still report
 	var connected, reused, replied bool
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn:              func(got httptrace.GotConnInfo) { mu.Lock(); defer mu.Unlock(); connected, reused = true, got.Reused },
 		GotFirstResponseByte: func() { mu.Lock(); defer mu.Unlock(); replied = true },
 	})
-	request, err := http.NewRequestWithContext(traced, http.MethodPost, target, bytes.NewReader(body))
+	unread := slices.Clone(body) // reading uses it up; without GetBody, so that we decide what is sent again, not the transport
+	request, err := http.NewRequestWithContext(traced, http.MethodPost, target, &unread)
 	if err != nil {
 		return delivery.Outcome{Verdict: delivery.Refused, Err: err}, false
 	}
-	request.GetBody = nil // we decide what is sent again, not the transport
+	request.ContentLength = int64(length(body))
 	request.Header.Set("User-Agent", c.agent)
 	c.protocol.Decorate(request.Header, c.cfg)
 	c.mu.Lock()
@@ -189,11 +193,13 @@ func (c *client) once(ctx context.Context, made *http.Client, target string, bod
 	return delivery.Outcome{Verdict: delivery.Cut, Err: err}, reused && !replied && ctx.Err() == nil
 }
 
-// encode joins the bodies, since repeated fields of protobuf messages merge when their bytes are put in a row, and frames them.
-func (c *client) encode(bodies [][]byte) ([]byte, error) {
-	out := bytes.NewBuffer(make([]byte, c.protocol.Prefix))
+// encode joins the bodies, since repeated fields of protobuf messages merge when their bytes are put in a row, and frames them. What is
+// not compressed is not copied either.
+func (c *client) encode(bodies [][]byte) (net.Buffers, error) {
+	prefix, message := make([]byte, c.protocol.Prefix), net.Buffers(bodies)
 	compressed := c.cfg.Compression == "gzip"
 	if compressed {
+		out := bytes.NewBuffer(make([]byte, 0, c.zipped.Load()))
 		zipper := c.zippers.Get().(*gzip.Writer)
 		defer c.zippers.Put(zipper)
 		zipper.Reset(out)
@@ -205,15 +211,20 @@ func (c *client) encode(bodies [][]byte) ([]byte, error) {
 		if err := zipper.Close(); err != nil {
 			return nil, err
 		}
-	} else {
-		for _, body := range bodies {
-			out.Write(body)
-		}
+		c.zipped.Store(min(max(c.zipped.Load(), int64(out.Len())), maxRequest/8))
+		message = net.Buffers{out.Bytes()}
 	}
 	if c.protocol.Frame != nil {
-		c.protocol.Frame(out.Bytes()[:c.protocol.Prefix], out.Len()-c.protocol.Prefix, compressed)
+		c.protocol.Frame(prefix, length(message), compressed)
 	}
-	return out.Bytes(), nil
+	return append(net.Buffers{prefix}, message...), nil
+}
+
+func length(parts net.Buffers) (n int) {
+	for _, part := range parts {
+		n += len(part)
+	}
+	return n
 }
 
 // Failure describes a reply that is no success; text is what the backend says about it.
