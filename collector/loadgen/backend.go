@@ -5,15 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pipeline"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/wire"
@@ -23,47 +18,77 @@ import (
 type backend struct {
 	mu                     sync.Mutex
 	rate                   int
-	free                   time.Time // when it may take more
+	free                   time.Time     // when it may take more
+	opened                 chan struct{} // closed when it takes all
 	spans, requests, bytes int
 }
 
 func (b *backend) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	n, size, err := read(q)
+	select {
+	case <-time.After(b.pause(n)):
+	case <-b.opened:
+	}
+	b.mu.Lock()
+	b.requests++
+	b.bytes += size
+	b.spans += n
+	b.mu.Unlock()
+	switch {
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	case q.URL.Path == grpcPath:
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Trailer", "Grpc-Status")
+		_, _ = w.Write(make([]byte, 5)) // the empty message
+		w.Header().Set("Grpc-Status", "0")
+	}
+}
+
+// read returns the number of spans in a request, and its size.
+func read(q *http.Request) (spans, size int, err error) {
 	body, err := io.ReadAll(q.Body)
-	size := len(body)
-	if err == nil && q.Header.Get("Content-Encoding") == "gzip" {
+	size = len(body)
+	compressed := q.Header.Get("Content-Encoding") == "gzip"
+	if q.URL.Path == grpcPath {
+		if size < 5 {
+			return 0, size, fmt.Errorf("a message of %d bytes", size)
+		}
+		compressed = body[0] == 1
+		body = body[5:]
+	}
+	if err == nil && compressed {
 		var plain *gzip.Reader
 		if plain, err = gzip.NewReader(bytes.NewReader(body)); err == nil {
 			body, err = io.ReadAll(plain)
 		}
 	}
-	n := 0
-	if err == nil {
-		n, err = wire.Count(pipeline.SignalTraces, body)
+	if err != nil {
+		return 0, size, err
 	}
-	b.mu.Lock()
-	var pause time.Duration
-	if b.rate > 0 {
-		if now := time.Now(); b.free.Before(now) {
-			b.free = now
-		}
-		b.free = b.free.Add(time.Duration(float64(n) / float64(b.rate) * float64(time.Second)))
-		pause = time.Until(b.free)
-	}
-	b.mu.Unlock()
-	time.Sleep(pause)
+	spans, err = wire.Count(pipeline.SignalTraces, body)
+	return spans, size, err
+}
+
+// pause is how long the backend takes for so many spans.
+func (b *backend) pause(spans int) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.requests++
-	b.bytes += size
-	if b.spans += n; err != nil {
-		w.WriteHeader(http.StatusBadRequest)
+	if b.rate == 0 {
+		return 0
 	}
+	if now := time.Now(); b.free.Before(now) {
+		b.free = now
+	}
+	b.free = b.free.Add(time.Duration(float64(spans) / float64(b.rate) * float64(time.Second)))
+	return time.Until(b.free)
 }
 
 func (b *backend) open() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.rate = 0
+	close(b.opened)
 }
 
 func (b *backend) counts() (spans, requests, bytes int) {
@@ -85,74 +110,4 @@ func (b *backend) settle(sent int) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-// used is what a process has used so far.
-type used struct{ cpu, rss, peak float64 } // seconds, MB
-
-func usage(pid int) (u used, err error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return u, err
-	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	for _, ticks := range fields[11:13] { // user, system
-		n, _ := strconv.Atoi(ticks)
-		u.cpu += float64(n) / 100
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(status)) {
-		if name, value, _ := strings.Cut(line, ":"); name == "VmRSS" || name == "VmHWM" {
-			kb, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-			if name == "VmRSS" {
-				u.rss = kb / 1024
-			} else {
-				u.peak = kb / 1024
-			}
-		}
-	}
-	return u, err
-}
-
-// request is what an SDK sends: a resource, one scope, and spans of an HTTP server with a few attributes.
-func request(spans int) []byte {
-	d := ptrace.NewTraces()
-	rs := d.ResourceSpans().AppendEmpty()
-	for _, kv := range [][2]string{{"service.name", "checkout"}, {"faas.name", "checkout"}, {"cloud.provider", "aws"}, {"telemetry.sdk.language", "python"}} {
-		rs.Resource().Attributes().PutStr(kv[0], kv[1])
-	}
-	ss := rs.ScopeSpans().AppendEmpty()
-	ss.Scope().SetName("opentelemetry.instrumentation.http")
-	seed := uint64(88172645463325252)
-	next := func() byte { // xorshift: ids that do not compress, as in life
-		seed ^= seed << 13
-		seed ^= seed >> 7
-		seed ^= seed << 17
-		return byte(seed)
-	}
-	for i := range spans {
-		s := ss.Spans().AppendEmpty()
-		var trace pcommon.TraceID
-		var id, parent pcommon.SpanID
-		for j := range trace {
-			trace[j] = next()
-		}
-		for j := range id {
-			id[j], parent[j] = next(), next()
-		}
-		s.SetTraceID(trace)
-		s.SetSpanID(id)
-		s.SetParentSpanID(parent)
-		s.SetName("GET /items/{id}")
-		s.SetKind(ptrace.SpanKindServer)
-		s.SetStartTimestamp(pcommon.Timestamp(1764000000_000000000 + int(next())*1_000_003))
-		s.SetEndTimestamp(s.StartTimestamp() + pcommon.Timestamp(int(next())*10_007))
-		s.Attributes().PutStr("http.request.method", "GET")
-		s.Attributes().PutStr("url.path", fmt.Sprintf("/items/%d", i*7919))
-		s.Attributes().PutInt("http.response.status_code", 200)
-		s.Attributes().PutStr("server.address", "api.example.com")
-		s.Attributes().PutStr("user_agent.original", "python-requests/2.32")
-	}
-	body, _ := (&ptrace.ProtoMarshaler{}).MarshalTraces(d)
-	return body
 }

@@ -1,18 +1,16 @@
-// Command loadgen measures a collector: spans per second of its CPU time, from OTLP/HTTP in to OTLP/HTTP out, and its memory.
+// Command loadgen measures a collector: spans per second of its CPU time, from OTLP in to OTLP out, and its memory.
 //
 //	go run ./loadgen [OPTIONS] -- COMMAND [ARGUMENT]...
 //
 // The command is any collector, ours or a stock build. An argument {config} is replaced by the path of a configuration that has an otlp
-// receiver and an otlphttp exporter, or of the file that -config names; in it ${env:LOADGEN_ENDPOINT} is host:port for the receiver
-// and ${env:LOADGEN_BACKEND} is the URL of the backend, which is part of this program. Examples, run in collector/:
+// receiver and an otlphttp (with -grpc, otlp) exporter, or of the file that -config names; in it ${env:LOADGEN_ENDPOINT} is host:port for
+// the receiver and ${env:LOADGEN_BACKEND} is the URL of the backend, which is part of this program. Examples, run in collector/:
 //
 //	go run ./loadgen -spans 100 -seconds 5 -- /tmp/collector --config {config}
 //	go run ./loadgen -spans 10 -compression gzip -config stock.yaml -- ./otelcol --config {config}
 //	go run ./loadgen -rate 200000 -backend-rate 20000 -- /tmp/collector --config {config}
 //
-// It prints one line of JSON: spans sent and delivered, cpu_seconds of the collector alone (start excluded, delivery of all that it
-// holds included), spans_per_cpu_second (delivered), rss_mb and peak_mb of the collector, requests in and out, bytes out, and the
-// median time of the sender's requests. It is for measuring and is no part of the layer.
+// It prints one line of JSON, see result. It is for measuring and is no part of the layer; `./run.sh bench --only collector` runs it.
 package main
 
 import (
@@ -20,15 +18,12 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -39,6 +34,7 @@ type options struct {
 	rate, backendRate int
 	compression       string
 	config            string
+	grpc              bool
 }
 
 func main() {
@@ -48,8 +44,9 @@ func main() {
 	flag.Float64Var(&o.seconds, "seconds", 5, "how long to send")
 	flag.IntVar(&o.rate, "rate", 0, "spans per second to send, 0 for as many as are taken")
 	flag.IntVar(&o.backendRate, "backend-rate", 0, "spans per second that the backend takes, 0 for all")
-	flag.StringVar(&o.compression, "compression", "none", "of the exporter: none or gzip")
+	flag.StringVar(&o.compression, "compression", "none", "of the exporter in the built-in configuration: none or gzip")
 	flag.StringVar(&o.config, "config", "", "configuration file instead of the built-in one")
+	flag.BoolVar(&o.grpc, "grpc", false, "OTLP over gRPC in and, in the built-in configuration, out")
 	flag.Parse()
 	result, err := run(o, flag.Args())
 	if err != nil {
@@ -60,29 +57,32 @@ func main() {
 }
 
 type result struct {
-	Sent         int     `json:"sent"`
-	Delivered    int     `json:"delivered"`
-	CPUSeconds   float64 `json:"cpu_seconds"`
-	PerCPUSecond int     `json:"spans_per_cpu_second"`
-	RSS          float64 `json:"rss_mb"`
+	Sent         int     `json:"sent"`                 // spans that the collector took
+	Refused      int     `json:"refused"`              // spans of requests that it did not answer with success
+	Delivered    int     `json:"delivered"`            // spans at the backend when all was there or nothing came any more; with -backend-rate, when the time was over
+	InTheEnd     int     `json:"delivered_in_the_end"` // and after the collector was told to end and the backend took everything
+	CPUSeconds   float64 `json:"cpu_seconds"`          // of the collector alone, without its start and its end
+	PerCPUSecond int     `json:"spans_per_cpu_second"` // of those delivered
+	RSS          float64 `json:"rss_mb"`               // of the collector, 10^6 bytes
 	Peak         float64 `json:"peak_mb"`
 	RequestsIn   int     `json:"requests_in"`
 	RequestsOut  int     `json:"requests_out"`
 	BytesOut     int     `json:"bytes_out"`
-	MedianMS     float64 `json:"median_request_ms"`
-	Account      string  `json:"account,omitempty"` // the collector's last line
+	MedianMS     float64 `json:"median_request_ms"` // of the sender's requests
+	TailMS       float64 `json:"p99_request_ms"`
+	LastLine     string  `json:"last_line"` // of the collector's output: ours prints its account when it dropped something
 }
 
 func run(o options, command []string) (r result, err error) {
 	if len(command) == 0 {
 		return r, fmt.Errorf("no command; see the head of loadgen/main.go")
 	}
-	far := &backend{rate: o.backendRate}
+	far := &backend{rate: o.backendRate, opened: make(chan struct{})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return r, err
 	}
-	go func() { _ = http.Serve(listener, far) }()
+	go func() { _ = (&http.Server{Handler: far, Protocols: protocols()}).Serve(listener) }()
 	endpoint, err := freePort()
 	if err != nil {
 		return r, err
@@ -95,7 +95,7 @@ func run(o options, command []string) (r result, err error) {
 	config := o.config
 	if config == "" {
 		config = filepath.Join(dir, "config.yaml")
-		if err := os.WriteFile(config, []byte(fmt.Sprintf(plainConfig, o.compression)), 0o600); err != nil {
+		if err := os.WriteFile(config, []byte(builtIn(o)), 0o600); err != nil {
 			return r, err
 		}
 	}
@@ -121,34 +121,35 @@ func run(o options, command []string) (r result, err error) {
 		stop()
 		return r, err
 	}
-	send(o, "http://"+endpoint+"/v1/traces", &r)
-	far.settle(r.Sent)
+	send(o, endpoint, &r)
+	if o.backendRate == 0 {
+		far.settle(r.Sent)
+	}
 	after, err := usage(child.Process.Pid)
 	r.Delivered, r.RequestsOut, r.BytesOut = far.counts()
 	far.open() // what is still held may go, into the collector's account
 	stop()
+	r.InTheEnd, _, _ = far.counts()
 	r.CPUSeconds, r.RSS, r.Peak = after.cpu-before.cpu, after.rss, after.peak
-	r.PerCPUSecond = int(float64(r.Delivered) / r.CPUSeconds)
+	if r.CPUSeconds > 0 {
+		r.PerCPUSecond = int(float64(r.Delivered) / r.CPUSeconds)
+	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	r.Account = lines[len(lines)-1]
+	r.LastLine = lines[len(lines)-1]
 	return r, err
 }
 
-const plainConfig = `receivers:
-  otlp:
-    protocols:
-      http:
-        endpoint: ${env:LOADGEN_ENDPOINT}
-exporters:
-  otlphttp:
-    endpoint: ${env:LOADGEN_BACKEND}
-    compression: %s
-service:
-  pipelines:
-    traces:
-      receivers: [otlp]
-      exporters: [otlphttp]
-`
+func builtIn(o options) string {
+	in, out := "http", "otlphttp: {endpoint: \"${env:LOADGEN_BACKEND}\""
+	if o.grpc {
+		in, out = "grpc", "otlp: {endpoint: \"${env:LOADGEN_BACKEND}\", tls: {insecure: true}"
+	}
+	name, _, _ := strings.Cut(out, ":")
+	return fmt.Sprintf(`receivers: {otlp: {protocols: {%s: {endpoint: "${env:LOADGEN_ENDPOINT}"}}}}
+exporters: {%s, compression: %s}}
+service: {pipelines: {traces: {receivers: [otlp], exporters: [%s]}}}
+`, in, out, o.compression, name)
+}
 
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -171,47 +172,4 @@ func waitFor(endpoint string, ended chan error) error {
 		}
 	}
 	return fmt.Errorf("the collector does not listen at %s", endpoint)
-}
-
-// send posts requests for the time that the options say.
-func send(o options, url string, r *result) {
-	body := request(o.spans)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.clients}}
-	began := time.Now()
-	var mu sync.Mutex
-	var took []time.Duration
-	var group sync.WaitGroup
-	for range o.clients {
-		group.Go(func() {
-			for time.Since(began).Seconds() < o.seconds {
-				mu.Lock()
-				ahead := o.rate > 0 && float64(r.Sent) > float64(o.rate)*time.Since(began).Seconds()
-				mu.Unlock()
-				if ahead {
-					time.Sleep(time.Millisecond)
-					continue
-				}
-				start := time.Now()
-				response, err := client.Post(url, "application/x-protobuf", bytes.NewReader(body))
-				if err != nil {
-					fmt.Fprintln(os.Stderr, "loadgen:", err)
-					return
-				}
-				_, _ = io.Copy(io.Discard, response.Body)
-				_ = response.Body.Close()
-				mu.Lock()
-				r.RequestsIn++
-				if response.StatusCode == http.StatusOK {
-					r.Sent += o.spans
-				}
-				took = append(took, time.Since(start))
-				mu.Unlock()
-			}
-		})
-	}
-	group.Wait()
-	slices.Sort(took)
-	if len(took) > 0 {
-		r.MedianMS = took[len(took)/2].Seconds() * 1000
-	}
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from otel_layers.cli.bench import cases, extensions, figures, page
+from otel_layers.cli.bench import builds, cases, extensions, figures, held, page, throughput, verdicts
 from otel_layers.cli.bench.measure import Sample
-from otel_layers.errors import UsageError
+from otel_layers.errors import FunctionFailed, UsageError
 
 ROWS = cases.cases(Path("l.zip"), Path("c.zip"), Path("s.zip"), Path("p.zip"))
 
@@ -99,7 +99,7 @@ def test_the_collector_s_budgets_are_judged_by_medians() -> None:
         extensions.BARE: [start(2, 6)] * 3,
         extensions.STOCK: [start(10, 40)] * 3,
     }
-    cells = extensions.budgets_table(extensions.budgets(samples, 9_400_000, 4_000_000))[1]
+    cells = verdicts.table(extensions.budgets(samples, 9_400_000, 4_000_000))[1]
     assert [row[1] for row in cells] == ["2.00", "0.40", "1.50", "0.23", "9.00", "15.00", "9.40", "4.00"]
     assert [row[3] for row in cells] == ["pass", "miss", "pass", "pass", "pass", "miss", "pass", "miss"]
 
@@ -118,3 +118,75 @@ def test_a_failing_program_is_quoted_with_its_last_lines(tmp_path: Path) -> None
     assert extensions.last_lines(output).splitlines() == [*(f"line {n}" for n in range(3, 12)), "\ufffd address in use"]
     output.write_bytes(b"")
     assert extensions.last_lines(output) == "it wrote nothing"
+
+
+def test_bounds_have_two_directions() -> None:
+    most, least = verdicts.Budget("a", 2.0, 2.0), verdicts.Budget("b", 2.9, 3.0, least=True, goal=5.0)
+    assert verdicts.table([most, least])[1] == [["a", "2.00", "at most 2", "pass"], ["b", "2.90", "at least 3 (goal 5)", "miss"]]
+    assert least.plain() == {"what": "b", "measured": 2.9, "atLeast": 3.0, "goal": 5.0, "pass": False}
+    assert most.plain() == {"what": "a", "measured": 2.0, "atMost": 2.0, "pass": True}
+
+
+def test_the_builder_is_told_of_every_part_at_one_release() -> None:
+    text = builds.builder_input(builds.DEFAULT)
+    assert text.count("gomod:") == 4
+    assert f"receivers:\n  - gomod: go.opentelemetry.io/collector/receiver/otlpreceiver {builds.RELEASE}\n" in text
+
+
+def test_configurations_of_loads_differ_only_in_the_batch_queue() -> None:
+    import yaml
+
+    load = throughput.Load(compression="gzip")
+    ours, queued, plain = (yaml.safe_load(load.config(program)) for program in (throughput.OURS, throughput.QUEUED, throughput.PLAIN))
+    assert ours == plain
+    assert queued["exporters"]["otlphttp"].pop("sending_queue") == {"batch": {}}
+    assert queued == ours
+    processed, other = (yaml.safe_load(throughput.Load(throughput.PROCESSED).config(p)) for p in (throughput.OURS, throughput.QUEUED))
+    assert processed == other
+    assert processed["service"]["pipelines"]["traces"]["processors"] == ["resource", "batch"]
+
+
+def loads(ours: list[float], theirs: list[float]) -> dict[tuple[throughput.Load, str], list[float]]:
+    return {(load, program): ours if program == throughput.OURS else theirs for load, program in throughput.CASES}
+
+
+def test_throughput_is_compared_within_a_round() -> None:
+    samples = loads([400.0, 100.0, 390.0], [100.0, 25.0, 130.0])  # the second round was slow for both
+    judged = throughput.budgets(samples)
+    assert {one.measured for one in judged} == {4.0}
+    assert [(one.bound, one.goal) for one in judged] == [(3.0, 5.0), (3.0, 5.0), (3.0, 4.0), (3.0, 4.0), (1.0, None), (1.0, None)]
+    rows = throughput.rows(samples)
+    assert len(rows) == 20
+    assert all(("oursOver" in row) == (row["program"] != throughput.OURS) for row in rows)
+    assert throughput.table(rows)[1][1][-1] == "4.00 times that"
+
+
+def overloaded(program: str, seconds: int, peak: float, **more: int) -> dict[str, object]:
+    counts = {"sent": 100, "refused": 0, "delivered_in_the_end": 60, "account_received": 100, "account_sent": 60, "account_dropped": 40}
+    return {"program": program, "seconds": seconds, "peak_mb": peak, **counts, **more}
+
+
+def test_a_span_without_account_and_growing_memory_are_misses() -> None:
+    stock = [overloaded(throughput.QUEUED, seconds, 200.0) for seconds in (2, 6)]
+    good = [overloaded(throughput.OURS, 2, 30.0), overloaded(throughput.OURS, 6, 31.0)]
+    assert [one.holds for one in throughput.overload_budgets(good + stock)] == [True, True, True]
+    bad = [overloaded(throughput.OURS, 2, 30.0), overloaded(throughput.OURS, 6, 300.0, account_dropped=39)]
+    assert [one.holds for one in throughput.overload_budgets(bad + stock)] == [False, False, False]
+    assert throughput.overload_table(good + stock)[1][0] == [throughput.OURS, "2", "30.0 (30.0 to 30.0)", "100", "0", "60", "40"]
+
+
+def test_the_account_is_read_from_the_last_line() -> None:
+    line = '{"received":{"spans":3},"sent":{"spans":1},"dropped":{"spans":2}}'
+    assert throughput.accounted(line) == {"account_received": 3, "account_sent": 1, "account_dropped": 2}
+    for other in ("Shutdown complete.", "{}"):
+        with pytest.raises(FunctionFailed, match="no account"):
+            throughput.accounted(other)
+
+
+def test_held_invocations_are_summed_and_posts_judged_by_medians() -> None:
+    samples = [held.Held(kind, 1.0, (0.5,) * 9, (2000.0, *(200.0,) * 9) if kind == "hanging" else (1.0,) * 10) for kind in held.FAULTS]
+    judged = {one.what: one for one in held.budgets(samples)}
+    assert judged["ten invocations held, backend hanging, s"].measured == 3.8
+    assert not judged["ten invocations held, backend hanging, s"].holds
+    assert judged["the function's own POST, backend down, ms"].measured == 1.0
+    assert held.table(samples)[1][0] == ["healthy", "1.00 (1.00 to 1.00)", "0.50 (0.50 to 0.50)", "1.00 (1.00 to 1.00)", "10.00 (10.00 to 10.00)"]

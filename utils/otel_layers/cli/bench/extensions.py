@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -11,24 +10,23 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ... import console, process, toolchain
-from ...errors import BuildFailed, FunctionFailed
+from ... import console
+from ...errors import FunctionFailed
 from ...local.backend import Backend
-from ...project import Project
 from .extension_api import extension_api
-from .figures import Figure, figure
+from .figures import figure
+from .page import Table
+from .verdicts import Budget
 
 OURS, BARE, STOCK = "ours", "bare net/http extension", "stock build"
-BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.162.0"
 CONFIG = """receivers: {{otlp: {{protocols: {{http: {{endpoint: "{receiver}"}}}}}}}}
 exporters: {{otlphttp: {{endpoint: "{backend}"}}}}
 service: {{telemetry: {{metrics: {{level: none}}}}, pipelines: {{traces: {{receivers: [otlp], exporters: [otlphttp]}}}}}}
 """
-_FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=")
 
 
 @dataclass(frozen=True)
@@ -41,27 +39,14 @@ class Start:
     loaded_mb: float
 
 
-def programs(project: Project, collector: Path, folder: Path) -> dict[str, Path]:
-    """Compile the two others beside the built `collector`; the binaries by their rows' names."""
-    env = toolchain.go_environment(project, CGO_ENABLED="0", GOWORK="off")
-    go, sources = toolchain.go(project), Path(__file__).with_name("programs")
-    for name in ("bare", "stock"):
-        shutil.copytree(sources / name, folder / name)
-    process.run([go, "build", *_FLAGS, "-o", folder / "bare-extension", "."], cwd=folder / "bare", env=env, error=BuildFailed)
-    stock = folder / "stock"
-    command = [go, "run", BUILDER, "--config", "builder.yaml", "--skip-compilation"]
-    process.run(command, cwd=stock, env=env, error=BuildFailed, remedy="a module proxy must be reachable")
-    (stock / "main_others.go").unlink()  # ours stands for it
-    process.run([go, "build", *_FLAGS, "-o", folder / "stock-extension", "."], cwd=stock, env=env, error=BuildFailed)
-    return {OURS: collector, BARE: folder / "bare-extension", STOCK: folder / "stock-extension"}
-
-
 def rounds(binaries: Mapping[str, Path], folder: Path, runs: int, spans: bytes) -> dict[str, list[Start]]:
     """`runs` samples of each program, interleaved; a first round is not counted. `spans` is an OTLP message of 100 spans."""
     samples: dict[str, list[Start]] = {name: [] for name in binaries}
     names = list(binaries)
     with Backend() as backend:
         for number in range(runs + 1):
+            if number % 5 == 0:
+                console.detail(f"round {number} of {runs}" if number else "a round that is not counted")
             at = number % len(names)
             for name in [*names[at:], *names[:at]]:
                 cold, *_ = once(binaries[name], folder, backend, cold=True)
@@ -152,7 +137,7 @@ def summary(samples: Mapping[str, Sequence[Start]], binaries: Mapping[str, Path]
     return rows
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:
+def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Head and cells of the programs."""
     head = ("program", "start, ms", "start, files cold, ms", "memory at next, MB", "after 1,000 spans, MB", "binary, MB", "deflated, MB")
     cells = [
@@ -167,8 +152,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list
     return head, cells
 
 
-def budgets(samples: Mapping[str, Sequence[Start]], binary_bytes: int, zip_bytes: int) -> list[tuple[str, float, float]]:
-    """What is judged: its words, the figure, and the most that it may be."""
+def budgets(samples: Mapping[str, Sequence[Start]], binary_bytes: int, zip_bytes: int) -> list[Budget]:
+    """What is judged."""
     median = {
         (name, key): statistics.median(getattr(one, key) for one in mine)
         for name, mine in samples.items()
@@ -176,45 +161,25 @@ def budgets(samples: Mapping[str, Sequence[Start]], binary_bytes: int, zip_bytes
     }
     judged = []
     for key, files in (("warm_ms", "files cached"), ("cold_ms", "files cold")):
-        judged.append((f"start over the bare extension's, {files}", median[OURS, key] / median[BARE, key], 2.0))
-        judged.append((f"start over the stock build's, {files}", median[OURS, key] / median[STOCK, key], 0.3))
+        judged.append(Budget(f"start over the bare extension's, {files}", median[OURS, key] / median[BARE, key], 2.0))
+        judged.append(Budget(f"start over the stock build's, {files}", median[OURS, key] / median[STOCK, key], 0.3))
     return [
         *judged,
-        ("memory at next, MB", median[OURS, "next_mb"], 10.0),
-        ("memory after 1,000 spans, MB", median[OURS, "loaded_mb"], 14.0),
-        ("binary, MB", binary_bytes / 1e6, 9.5),
-        ("zip, MB", zip_bytes / 1e6, 3.9),
+        Budget("memory at next, MB", median[OURS, "next_mb"], 10.0),
+        Budget("memory after 1,000 spans, MB", median[OURS, "loaded_mb"], 14.0),
+        Budget("binary, MB", binary_bytes / 1e6, 9.5),
+        Budget("zip, MB", zip_bytes / 1e6, 3.9),
     ]
 
 
-def budgets_table(judged: Sequence[tuple[str, float, float]]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Head and cells of the budgets."""
-    return ("budget", "measured", "at most", ""), [[what, f"{is_:.2f}", f"{most:g}", "pass" if is_ <= most else "miss"] for what, is_, most in judged]
-
-
-def measure(
-    project: Project, collector: Path, zip_bytes: int, folder: Path, runs: int
-) -> tuple[dict[str, Any], dict[str, tuple[tuple[str, ...], list[list[str]]]]]:
-    """Build, run all rounds; the result for machines, and the tables by their headings."""
-    toolchain.use(project, "local")
-    binaries = programs(project, collector, folder)
-    console.step(f"measuring {len(binaries)} extensions, {runs} times each, interleaved")
-    samples = rounds(binaries, folder, runs, message())
-    rows = summary(samples, binaries)
-    judged = budgets(samples, collector.stat().st_size, zip_bytes)
-    plain = [{key: asdict(value) if isinstance(value, Figure) else value for key, value in row.items()} for row in rows]
-    result = {"extensions": plain, "budgets": [{"what": what, "measured": is_, "atMost": most, "pass": is_ <= most} for what, is_, most in judged]}
-    return result, {"The collector alone": table(rows), "The collector's budgets": budgets_table(judged)}
-
-
-def message() -> bytes:
-    """An OTLP message of 100 spans."""
+def message(spans: int) -> bytes:
+    """An OTLP message."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     request = ExportTraceServiceRequest()
-    spans = request.resource_spans.add().scope_spans.add().spans
-    for number in range(1, 101):
-        one = spans.add(name=f"span {number}", kind=2, start_time_unix_nano=number, end_time_unix_nano=number + 1)
+    scope = request.resource_spans.add().scope_spans.add()
+    for number in range(1, spans + 1):
+        one = scope.spans.add(name=f"span {number}", kind=2, start_time_unix_nano=number, end_time_unix_nano=number + 1)
         one.trace_id, one.span_id = number.to_bytes(16, "big"), os.urandom(8)
         one.attributes.add(key="http.route").value.string_value = "/orders/{id}"
     return bytes(request.SerializeToString())

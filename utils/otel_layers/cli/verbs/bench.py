@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -76,20 +77,21 @@ def run(project: Project, args: argparse.Namespace) -> None:
 
 
 def run_collector(project: Project, args: argparse.Namespace) -> None:
-    """The collector's own program, without sandbox and function; writes its own part of the page."""
-    from ..bench import extensions, page
+    """The collector against other extensions and under load; writes its own part of the page."""
+    from ..bench import collector, page
 
+    runtime = choose(project, args.runtime)
     layer = one_layer(project, "collector", "any")
     arch = host()
     (built,) = build_all(project, (layer,), arch)
+    before = os.getloadavg()[0]
     with temporary(project, "bench") as tmp:
-        with zipfile.ZipFile(built.zip) as source:
-            binary = Path(source.extract(layer.executables[0], tmp))
-        binary.chmod(0o755)
-        measured, tables = extensions.measure(project, binary, built.zip.stat().st_size, tmp, args.runs)
+        measured = collector.measure(project, built, runtime.name, home(project), tmp, args.runs)
+    tables = measured.tables
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    lead = f"{today}, {page.machine()}, {arch}, {args.runs} interleaved runs of each row: median (10th to 90th percentile)."
-    result = {"date": today, "machine": page.machine(), "runs": args.runs, **measured}
+    load = f"Load average {before:.1f} when it began, {os.getloadavg()[0]:.1f} at its end."
+    lead = f"{today}, {page.machine()}, {arch}, {collector.times(args.runs)}: median (10th to 90th percentile). {load}"
+    result = {"date": today, "machine": page.machine(), "runs": args.runs, **measured.plain}
     emit(args, result, "\n\n".join([lead, *(f"{heading}\n{console.table(*table)}" for heading, table in tables.items())]))
     if args.write and args.runs >= ENOUGH:
         console.step(f"wrote {page.write(project.root, tables, lead, page.GROUP_BEGIN, page.GROUP_END).relative_to(project.root)}")
@@ -110,6 +112,11 @@ def choose(project: Project, name: str) -> Runtime:
     if not at_hand:
         raise ToolMissing("no interpreter of a Python runtime is on this machine", remedy=f"{toolchain.uv()} python install 3.13")
     return max(at_hand.values(), key=lambda r: tuple(map(int, r.version.split("."))))
+
+
+def home(project: Project) -> str:
+    """The region that functions run in here."""
+    return next(r.name for r in project.catalogue.regions.values() if r.required)
 
 
 def one_layer(project: Project, role: str, language: str) -> Layer:
@@ -139,8 +146,7 @@ def measure_rows(
 
     by_role = {one.layer.role: one for one in built}
     rows = cases.cases(by_role["language"].zip, by_role["collector"].zip, *stock)
-    region = next(r.name for r in project.catalogue.regions.values() if r.required)
-    machine = measure.Machine(project, runtime.name, built[0].arch.aws, region, tmp, cold=args.files == "cold")
+    machine = measure.Machine(project, runtime.name, built[0].arch.aws, home(project), tmp, cold=args.files == "cold")
     console.step(f"measuring {len(rows)} rows, {args.runs} times each, interleaved")
     samples = measure.rounds(machine, rows, args.runs)
     summary = figures.summary(rows, samples)
