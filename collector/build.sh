@@ -11,16 +11,20 @@ while read -r pattern; do
     flags+=("-gcflags=$pattern=-l")
 done < <(grep -v '^#' cold-packages.txt)
 
-which=(-mod=readonly)
+base=go.mod which=(-mod=readonly)
 if [[ -n "${CUSTOM:-}" ]]; then
     GOEXPERIMENT=$(<"$CUSTOM/experiment")
     export GOEXPERIMENT
-    which=(-mod=mod "-modfile=$CUSTOM/go.mod" "-overlay=$CUSTOM/overlay.json")
+    base=$CUSTOM/go.mod which=(-mod=mod "-overlay=$CUSTOM/overlay.json")
     if [[ -n "$(ls "$CUSTOM/collector-config")" ]]; then
         cp -r "$CUSTOM/collector-config" "$OUT/"
         chmod 644 "$OUT"/collector-config/*
     fi
 fi
+
+# Libraries without what every cold start would pay for.
+modfile=$("$PYTHON" startup/edits.py "$GO" "$base")
+which+=("-modfile=$modfile")
 
 mkdir -p "$OUT/extensions"
 "$GO" build "${which[@]}" "${flags[@]}" -o "$OUT/extensions/collector" .

@@ -60,7 +60,7 @@ def _is_go(path: Path) -> bool:
 
 
 def _modules(project: Project, binary: Path) -> list[dict[str, Any]]:
-    """The modules that are linked into a Go binary, and the standard library; a replaced module counts as what replaced it."""
+    """The modules that are linked into a Go binary, and the standard library; what replaced a module counts, but for an edited copy of it."""
     go = toolchain.go(project)
     lines = process.run(
         [go, "version", "-m", str(binary)], env=toolchain.go_environment(project), capture=True, error=BuildFailed, echo=False
@@ -71,7 +71,7 @@ def _modules(project: Project, binary: Path) -> list[dict[str, Any]]:
         kind, *fields = line.strip().split("\t")
         if kind == "dep":
             modules.append((fields[0], fields[1]))
-        elif kind == "=>" and len(modules) > 1:
+        elif kind == "=>" and len(modules) > 1 and not fields[0].startswith("."):
             modules[-1] = (fields[0], fields[1])
     return [_component(path, version, f"pkg:golang/{path}@{version}") for path, version in modules]
 

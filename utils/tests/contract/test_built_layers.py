@@ -49,9 +49,13 @@ def test_bill_of_materials_names_what_is_inside(built: build.Built) -> None:
         inside = set(source.namelist())
     for component in bill["components"]:
         assert component["version"]
+        assert not component["name"].startswith(".")
         for occurrence in component["evidence"]["occurrences"]:
             assert occurrence["location"] in inside
-    expected = {"collector": {"stdlib", "go.opentelemetry.io/collector/pdata"}, "python": {"opentelemetry-api", "opentelemetry-sdk", "wrapt"}}
+    expected = {
+        "collector": {"stdlib", "go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/component"},
+        "python": {"opentelemetry-api", "opentelemetry-sdk", "wrapt"},
+    }
     assert expected.get(built.layer.folder, set()) <= names
 
 
