@@ -2,8 +2,9 @@ package host
 
 import (
 	"context"
+	"errors"
+	"reflect"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/collector/component"
 
@@ -72,12 +73,12 @@ func (e *lateExporter) of(ctx context.Context, cfg component.Config, version int
 	if e.made != nil && e.version == version {
 		return e.made, nil
 	}
-	made, err := e.make(ctx, cfg)
-	if err == nil {
-		err = made.Start(context.WithoutCancel(ctx), lateHost{e.start, e, version})
-	}
+	made, err := e.make(ctx, copied(cfg))
 	if err != nil {
 		return nil, err
+	}
+	if err := made.Start(context.WithoutCancel(ctx), lateHost{e.start, e, version}); err != nil {
+		return nil, errors.Join(err, made.Shutdown(ctx))
 	}
 	if old := e.made; old != nil {
 		if f, ok := old.(delivery.Flusher); ok {
@@ -87,6 +88,18 @@ func (e *lateExporter) of(ctx context.Context, cfg component.Config, version int
 	}
 	e.made, e.version = made, version
 	return made, nil
+}
+
+// copied is a configuration of one signal alone: factories make one exporter of all signals that come with the same configuration, and
+// that one would be started, and with newer values stopped, by the first of them.
+func copied(cfg component.Config) component.Config {
+	v := reflect.ValueOf(cfg)
+	if v.Kind() != reflect.Pointer {
+		return cfg
+	}
+	own := reflect.New(v.Elem().Type())
+	own.Elem().Set(v.Elem())
+	return own.Interface()
 }
 
 func (e *lateExporter) current() component.Component {
@@ -133,31 +146,6 @@ func (e *lateExporter) Held() delivery.Counts {
 		counts.Spans, counts.Metrics, counts.Logs = counts.Spans+more.Spans, counts.Metrics+more.Metrics, counts.Logs+more.Logs
 	}
 	return counts
-}
-
-// Hold, Release and Oldest are those of the lane and the exporter.
-func (e *lateExporter) Hold(on bool) {
-	e.Lanes.Hold(on)
-	if h, ok := e.current().(delivery.Holder); ok {
-		h.Hold(on)
-	}
-}
-
-// Release sends what waits.
-func (e *lateExporter) Release() {
-	e.Lanes.Release()
-	if h, ok := e.current().(delivery.Holder); ok {
-		h.Release()
-	}
-}
-
-// Oldest is the wall time of the oldest data in either.
-func (e *lateExporter) Oldest() time.Time {
-	oldest := e.Lanes.Oldest()
-	if h, ok := e.current().(delivery.Holder); ok {
-		oldest = delivery.Older(oldest, h.Oldest())
-	}
-	return oldest
 }
 
 // lateHost is the host as the exporter of a version of the values sees it.
