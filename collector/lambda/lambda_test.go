@@ -1,10 +1,14 @@
 package lambda
 
 import (
+	"bytes"
+	"net/http/httptest"
 	"reflect"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
 func TestTelemetryEvents(t *testing.T) {
@@ -108,5 +112,72 @@ func TestEndsMayComeEarlyTwiceAndLate(t *testing.T) {
 	ends.Forget("current")
 	if len(ends.waiting) != 0 {
 		t.Errorf("still waiting for %v", ends.waiting)
+	}
+}
+
+// Lambda tries an asynchronous invocation again with the same request id, often in the same environment.
+func TestALateWordOfOneAttemptDoesNotEndTheNext(t *testing.T) {
+	closed := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	for _, layer := range []bool{true, false} { // with a language layer of ours, and without
+		var ends Ends
+		for attempt := range 3 {
+			done := ends.Done("r")
+			if closed(done) {
+				t.Fatalf("layer %t: attempt %d was ended before it ran", layer, attempt)
+			}
+			if layer {
+				ends.Finish("r")
+			} else {
+				ends.RuntimeDone("r")
+			}
+			if !closed(done) {
+				t.Fatalf("layer %t: attempt %d did not end", layer, attempt)
+			}
+			ends.Forget("r")
+			if layer {
+				ends.RuntimeDone("r") // Lambda's word comes 25 ms later
+			}
+		}
+		ends.RuntimeDone("r") // of the next attempt, which ends before our own INVOKE is read
+		if !closed(ends.Done("r")) {
+			t.Errorf("layer %t: the early end was taken for a late one", layer)
+		}
+	}
+}
+
+func TestNobodyWaitsForAWordThatIsLost(t *testing.T) {
+	for name, lose := range map[string]func(*Telemetry){
+		"dropped": func(x *Telemetry) {
+			x.read([]byte(`[{"type":"platform.logsDropped","record":{"reason":"Consumer seems to have fallen behind","droppedRecords":3,"droppedBytes":900}}]`), func([]delivery.TelemetryEvent) {})
+		},
+		"damaged": func(x *Telemetry) {
+			x.read([]byte(`[{"type":"platform.runtimeDone","record":{]`), func([]delivery.TelemetryEvent) {})
+		},
+		"too large": func(x *Telemetry) {
+			x.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, maxBatch+1))))
+		},
+	} {
+		x := &Telemetry{ends: &Ends{}}
+		done := x.ends.Done("r")
+		lose(x)
+		select {
+		case <-done:
+		default:
+			t.Errorf("%s: the environment is held up to the deadline", name)
+		}
+		x.ends.Forget("r")
+		x.ends.RuntimeDone("next")
+		select {
+		case <-x.ends.Done("next"):
+		default:
+			t.Errorf("%s: the next invocation's end is not heard", name)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -49,9 +50,11 @@ func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, r
 		c.Hold(true)
 	}
 	if e.Flush.Policy != AtShutdown && e.Flush.Policy != End {
-		ctx, cancel := context.WithCancel(ctx)
+		watched, cancel := context.WithCancel(ctx)
+		var watching sync.WaitGroup
+		defer watching.Wait() // the collector is closed next
 		defer cancel()
-		go e.watch(ctx, c, e.pace.Flush)
+		watching.Go(func() { e.watch(watched, c, e.pace.Flush) })
 	}
 	for pause := 10 * time.Millisecond; ; {
 		event, err := e.API.Next(ctx)

@@ -52,6 +52,7 @@ func ListenForTelemetry(ctx context.Context, ends *Ends, port int) (*Telemetry, 
 func (t *Telemetry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, q.Body, maxBatch))
 	if err != nil {
+		t.ends.Lost()
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -71,13 +72,19 @@ func (t *Telemetry) Deliver(consume func([]delivery.TelemetryEvent)) {
 }
 
 func (t *Telemetry) read(body []byte, consume func([]delivery.TelemetryEvent)) {
-	events, _ := telemetryEvents(body) // of a damaged batch what can be read
+	events, err := telemetryEvents(body) // of a damaged batch what can be read
 	if len(events) > 0 {
 		consume(events)
 	}
+	if err != nil {
+		t.ends.Lost()
+	}
 	for _, event := range events {
+		if event.Type == "platform.logsDropped" {
+			t.ends.Lost()
+		}
 		if id, ok := finished(event); ok {
-			t.ends.Finish(id)
+			t.ends.RuntimeDone(id)
 		}
 	}
 }
