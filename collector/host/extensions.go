@@ -59,26 +59,31 @@ func (h *Host) extend(ctx context.Context, c *config, f Factories) error {
 
 // ready tells the extensions that want to know that data may come, and what the configuration is.
 func (h *Host) ready(ctx context.Context) {
-	for p := range h.every("extensions") {
-		var err error
-		if w, ok := p.Component.(extensioncapabilities.ConfigSnapshotWatcher); ok {
+	h.tell(ctx, "extension is not ready", func(c component.Component) (err error) {
+		if w, ok := c.(extensioncapabilities.ConfigSnapshotWatcher); ok {
 			err = w.NotifyConfigSnapshot(ctx, extensioncapabilities.NewConfigSnapshot(h.conf, h.conf))
 		}
-		if w, ok := p.Component.(extensioncapabilities.PipelineWatcher); ok && err == nil {
+		if w, ok := c.(extensioncapabilities.PipelineWatcher); ok && err == nil {
 			err = w.Ready()
 		}
-		if err != nil {
-			h.logger.Warn("extension is not ready", zap.String("component", p.id.String()), zap.Error(err))
-		}
-	}
+		return err
+	})
 }
 
-func (h *Host) notReady() {
+func (h *Host) notReady(ctx context.Context) {
+	h.tell(ctx, "extension did not get ready for the end", func(c component.Component) error {
+		if w, ok := c.(extensioncapabilities.PipelineWatcher); ok {
+			return w.NotReady()
+		}
+		return nil
+	})
+}
+
+// tell calls each extension; one that fails costs the others nothing.
+func (h *Host) tell(ctx context.Context, failure string, what func(component.Component) error) {
 	for p := range h.every("extensions") {
-		if w, ok := p.Component.(extensioncapabilities.PipelineWatcher); ok {
-			if err := w.NotReady(); err != nil {
-				h.logger.Warn("extension did not get ready for the end", zap.String("component", p.id.String()), zap.Error(err))
-			}
+		if err := within(ctx, func(context.Context) error { return what(p.Component) }); err != nil {
+			h.logger.Warn(failure, zap.String("component", p.id.String()), zap.Error(err))
 		}
 	}
 }

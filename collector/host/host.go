@@ -23,6 +23,9 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
+// Even at the very end a component gets this long to shut down.
+const leastShutdown = 50 * time.Millisecond
+
 // Host is a set of connected components.
 type Host struct {
 	// OnInvocationEnd is called with the request id when the language layer has sent the last request of an invocation; may be nil.
@@ -217,7 +220,7 @@ func (h *Host) Held() (held delivery.Counts) {
 // Close ends everything in the order in which data passes: receivers close, processors and connectors hand on what they hold, exporters
 // deliver as far as ctx allows, and drop and count the rest; extensions are last.
 func (h *Host) Close(ctx context.Context) error {
-	h.notReady()
+	h.notReady(ctx)
 	var errs []error
 	last := h.flushers("receivers")
 	for _, p := range slices.Backward(h.parts) {
@@ -255,12 +258,30 @@ func (h *Host) shut(ctx context.Context, p *part) error {
 	}
 	p.ended = true
 	h.report(p, componentstatus.NewEvent(componentstatus.StatusStopping))
-	if err := delivery.Safely(func() error { return p.Shutdown(ctx) }); err != nil {
+	if err := within(ctx, p.Shutdown); err != nil {
 		h.report(p, componentstatus.NewPermanentErrorEvent(err))
 		return problem(p.section+"::"+p.id.String(), err, "")
 	}
 	h.report(p, componentstatus.NewEvent(componentstatus.StatusStopped))
 	return nil
+}
+
+// within gives one component a part of the time that is left, heeds it the context or not: what comes after it has to be flushed.
+func within(ctx context.Context, end func(context.Context) error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- delivery.Safely(func() error { return end(ctx) }) }()
+	var over <-chan time.Time
+	if deadline, ok := ctx.Deadline(); ok {
+		timer := time.NewTimer(max(leastShutdown, time.Until(deadline)/4))
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-over:
+		return errors.New("it does not end, nobody waits for it")
+	}
 }
 
 // guard keeps the panic of one component from what the others have to do.

@@ -48,7 +48,7 @@ func (h *Host) report(p *part, event *componentstatus.Event) {
 	}
 	for e := range h.every("extensions") {
 		if w, ok := e.Component.(componentstatus.Watcher); ok {
-			w.ComponentStatusChanged(p.instance, event)
+			h.guard(func() { w.ComponentStatusChanged(p.instance, event) })
 		}
 	}
 }

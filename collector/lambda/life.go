@@ -54,7 +54,7 @@ func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, r
 		var watching sync.WaitGroup
 		defer watching.Wait() // the collector is closed next
 		defer cancel()
-		watching.Go(func() { e.watch(watched, c, e.pace.Flush) })
+		watching.Go(func() { e.watch(watched, c, e.Flush) })
 	}
 	for pause := 10 * time.Millisecond; ; {
 		event, err := e.API.Next(ctx)
