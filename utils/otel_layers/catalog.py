@@ -83,6 +83,7 @@ class Layer:
     unzipped_bytes: int
     executables: tuple[str, ...]
     sample: str
+    flavour: str  # a configuration in the folder that names the components of a Collector; '' for what the folder builds by itself
     runtimes: tuple[str, ...]  # compatible runtimes' names; empty when language is "any"
 
     def zip_name(self, arch: str) -> str:
@@ -277,6 +278,7 @@ def _layer(name: str, data: Any, archs: tuple[str, ...], runtimes: Mapping[str, 
         unzipped_bytes=table.take("unzipped-bytes", int),
         executables=table.strings("executables"),
         sample=table.take("sample", str),
+        flavour=table.take("flavour", str) if "flavour" in table.data else "",
         runtimes=compatible,
     )
     table.done()

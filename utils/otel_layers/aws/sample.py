@@ -15,7 +15,7 @@ def folder(project: Project) -> str:
     """The sample that the chosen folder is about: itself, or the one of its layers; at the root the only one there is."""
     if project.is_sample():
         return project.folder
-    samples = dict.fromkeys(layer.sample for layer in project.layers())
+    samples = dict.fromkeys(layer.sample for layer in project.layers() if layer.sample)
     if len(samples) != 1:
         raise UsageError(f"{project.folder or 'the root'} has {len(samples)} samples", remedy=f"./run.sh FOLDER, one of {', '.join(samples)}")
     return next(iter(samples))

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .. import archive, console
+from .. import archive, console, toolchain
 from ..catalog import Architecture, Layer
 from ..errors import LayersError
 from ..files import temporary, write_atomically
+from ..ondemand import components, module
 from ..project import Project
 from . import contract, inputs, recipe, revision, sbom
 
@@ -62,7 +63,7 @@ def build(
     """
     version = revision.version(project, layer, version)
     with _alone(project, layer):
-        order = recipe.order(project, layer, arch, version, docker=docker, more=more)
+        order = recipe.order(project, layer, arch, version, docker=docker, more=more or _flavour(project, layer))
         before = inputs.digest(project, order)
         place = project.dist / layer.zip_name(arch.name)
         state = project.cache / "build" / f"{place.stem}.json"
@@ -83,6 +84,16 @@ def build(
         if not docker and inputs.digest(project, order) == before:  # else a source changed meanwhile: the next build runs again
             write_atomically(state, json.dumps({"inputs": before, "sha256": facts.sha256}))
         return Built(layer, arch, place, facts, fresh=False)
+
+
+def _flavour(project: Project, layer: Layer) -> dict[str, str]:
+    """What the recipe of a layer with a flavour is told: where the module with the flavour's components is."""
+    if not layer.flavour:
+        return {}
+    toolchain.use(project, "aws")  # PyYAML
+    folder = project.root / layer.folder
+    known, modules = components.resolve(folder, [folder / layer.flavour], [])
+    return {"CUSTOM": str(module.prepare(project, folder, known, modules, ()))}
 
 
 def _is_fresh(place: Path, state: Path, now: str) -> bool:

@@ -46,7 +46,7 @@ class Components:
     built_in: tuple[str, ...]
     schemes: tuple[str, ...]
     sources: Mapping[str, Source]
-    listed: Mapping[str, tuple[str, str]]  # KIND/TYPE -> source, folder
+    listed: Mapping[str, tuple[str, str, str]]  # KIND/TYPE -> source, folder, version; '' for the source's
 
     def near(self, name: str) -> list[str]:
         """What looks like KIND/TYPE `name`: first the same type of another kind, then types of its kind."""
@@ -61,10 +61,10 @@ class Components:
         """The module of KIND/TYPE `name`: the listed one, else the one that contrib's naming convention makes of it."""
         kind, _, kind_type = name.partition("/")
         if name in self.listed:
-            source, folder = self.listed[name]
+            source, folder, version = self.listed[name]
             origin = self.sources[source]
             path = f"{origin.prefix}/{folder}"
-            return Module(kind, kind_type, path, origin.version or "v0.0.0", folder="" if origin.version else folder)
+            return Module(kind, kind_type, path, version or origin.version or "v0.0.0", folder="" if origin.version else folder)
         contrib, base = self.sources["contrib"], kind_type.replace("_", "").lower()
         parent = "confmap/provider" if kind == "provider" else kind
         return Module(kind, kind_type, f"{contrib.prefix}/{parent}/{base}{kind}", contrib.version, known=False)
@@ -98,16 +98,23 @@ def load(path: Path) -> Components:
         raise CatalogueError(f"{path.name}: [sources] lacks contrib, of which the naming convention is")
     listed = {}
     for key, value in data["components"].items():
-        source, _, folder = value.partition(" ") if isinstance(value, str) else ("", "", "")
-        if not _NAME.fullmatch(key) or source not in sources or not folder:
+        source, folder, version, *rest = [*value.split(), "", "", ""] if isinstance(value, str) else ["", "", ""]
+        if not _NAME.fullmatch(key) or source not in sources or not folder or any(rest):
             raise CatalogueError(
-                f'{path.name}: [components] {key!r} must be KIND/TYPE = "SOURCE FOLDER"', remedy=f"SOURCE is of {', '.join(sources)}"
+                f'{path.name}: [components] {key!r} must be KIND/TYPE = "SOURCE FOLDER [VERSION]"', remedy=f"SOURCE is of {', '.join(sources)}"
             )
-        listed[key] = (source, folder)
+        listed[key] = (source, folder, version)
     for name in data["built-in"]:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise CatalogueError(f"{path.name}: built-in: {name!r} is not KIND/TYPE")
     return Components(tuple(data["built-in"]), tuple(data["schemes"]), sources, listed)
+
+
+def resolve(folder: Path, configs: Sequence[Path], more: Sequence[str]) -> tuple[Components, tuple[Module, ...]]:
+    """The catalogue of components in `folder`, and the modules that `configs` and `more` need beyond what is built in."""
+    known = load(folder / "components.toml")
+    names = sorted({name for path in configs for name in scan(path, known.schemes)})
+    return known, known.needed(names, [with_option(text) for text in more])
 
 
 def with_option(text: str) -> Module:

@@ -15,7 +15,8 @@ from ..project import Project
 from .components import Components, Module
 
 _COLLECTOR = "github.com/open-telemetry/opentelemetry-lambda/collector"
-_LIMIT_S = 900
+SUMS = "components.sum"  # go.sum's lines for all that the catalogue of components leads to, beyond those of the default flavour
+LIMIT_S = 900
 
 
 def main_source(modules: Sequence[Module]) -> str:
@@ -51,7 +52,7 @@ def prepare(project: Project, folder: Path, known: Components, modules: Sequence
     """
     source = main_source(modules)
     total = hashlib.sha256(source.encode())
-    for path in [folder / "go.mod", folder / "go.sum", *configs]:
+    for path in [folder / "go.mod", folder / "go.sum", folder / SUMS, *configs]:
         total.update(f"\0{path.stat().st_size}\0".encode() + path.read_bytes())
     place = project.cache / "build" / "ondemand" / total.hexdigest()[:24]
     if (place / "experiment").is_file():  # the last to be written
@@ -61,17 +62,38 @@ def prepare(project: Project, folder: Path, known: Components, modules: Sequence
         (made / "collector-config").mkdir(parents=True)
         for number, path in enumerate(configs):  # merged in the order of their names
             shutil.copyfile(path, made / "collector-config" / f"{number:02}-{re.sub(r'[^A-Za-z0-9_-]', '-', path.stem)}.yaml")
-        for name in ("go.mod", "go.sum"):
-            shutil.copyfile(folder / name, made / name)
         (made / "main.go").write_text(source)
         (made / "overlay.json").write_text(json.dumps({"Replace": {str(folder / "main.go"): str(place / "main.go")}}))
-        if modules:
-            _require(project, folder, made / "go.mod", known, modules)
-        (made / "experiment").write_text(_experiment(project, folder, made / "go.mod", modules))
+        furnish(project, folder, known, modules, made)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         made.rename(place)
     return place
+
+
+def furnish(project: Project, folder: Path, known: Components, modules: Sequence[Module], place: Path) -> None:
+    """Write go.mod, go.sum and experiment with what `modules` need into the folder `place`; BuildFailed when something is not to be had."""
+    shutil.copyfile(folder / "go.mod", place / "go.mod")
+    (place / "go.sum").write_text((folder / "go.sum").read_text() + (folder / SUMS).read_text())
+    if modules:
+        _require(project, folder, place / "go.mod", known, modules)
+    (place / "experiment").write_text(_experiment(project, folder, place / "go.mod", modules))
+
+
+def lock(project: Project, folder: Path, known: Components) -> int:
+    """
+    Add to `folder`/components.sum what is served for the components of the catalogue, and count its lines.
+
+    Each is asked for alone: of several, Go takes each module in the newest version that one of them alone leads to.
+    What the file does not have yet is held against Go's checksum database, unless the user's GONOSUMDB leaves that out.
+    """
+    own, found = set((folder / "go.sum").read_text().splitlines()), set((folder / SUMS).read_text().splitlines())
+    for module in known.needed(sorted(known.listed), []):
+        with files.temporary(project, "lock") as tmp:
+            furnish(project, folder, known, [module], tmp)
+            found.update((tmp / "go.sum").read_text().splitlines())
+    files.write_atomically(folder / SUMS, "\n".join(sorted(found - own)) + "\n")
+    return len(found - own)
 
 
 def _require(project: Project, folder: Path, mod: Path, known: Components, modules: Sequence[Module]) -> None:
@@ -83,17 +105,17 @@ def _require(project: Project, folder: Path, mod: Path, known: Components, modul
     console.detail("getting " + ", ".join(f"{m.kind}/{m.name}" for m in modules))
     wanted = [f"{m.path}@{m.version}" for m in modules]
     try:
-        process.run([go, "get", f"-modfile={mod}", *wanted], cwd=folder, env=env, capture=True, timeout=_LIMIT_S, error=BuildFailed, echo=False)
+        process.run([go, "get", f"-modfile={mod}", *wanted], cwd=folder, env=env, capture=True, timeout=LIMIT_S, error=BuildFailed, echo=False)
     except BuildFailed as exc:
         raise _explained(project, folder, known, modules, exc) from exc
 
 
 def _experiment(project: Project, folder: Path, mod: Path, modules: Sequence[Module]) -> str:
-    """GOEXPERIMENT for `modules`: the default flavour's, but the compiler's own where a library needs what that one leaves out."""
+    """GOEXPERIMENT for `modules`: the default flavour's, but the compiler's own where a library needs more. Lists, and so fetches, every package."""
     go, env = toolchain.go(project), toolchain.go_environment(project, GOWORK="off")
     try:
         ask = [go, "list", "-mod=mod", f"-modfile={mod}", "-deps", *(m.path for m in modules or ()), "."]
-        process.run(ask, cwd=folder, env=env, capture=True, timeout=_LIMIT_S, error=BuildFailed, echo=False)
+        process.run(ask, cwd=folder, env=env, capture=True, timeout=LIMIT_S, error=BuildFailed, echo=False)
     except BuildFailed as exc:
         if "build constraints exclude all Go files" in exc.why:
             return ""

@@ -14,7 +14,10 @@ def project() -> Project:
     return PROJECT
 
 
-@pytest.fixture(scope="session", params=PAIRS, ids=identify)
+FLAVOURED = [pytest.param(pair, marks=[pytest.mark.slow] if pair[0].flavour else [], id=identify(pair)) for pair in PAIRS]  # they take minutes
+
+
+@pytest.fixture(scope="session", params=FLAVOURED)
 def built(request: pytest.FixtureRequest) -> build.Built:
     """One built zip."""
     layer, arch = request.param

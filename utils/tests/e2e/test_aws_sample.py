@@ -5,6 +5,7 @@ import json
 import pytest
 from e2e.local_parts import HERE, PROJECT
 from otel_layers import build
+from otel_layers.aws import sample
 from otel_layers.cli import deployed
 from otel_layers.cli.session import session
 from otel_layers.local import compare, otlp
@@ -17,7 +18,7 @@ FOLDER = PROJECT.root / SAMPLE
 @pytest.fixture(scope="module")
 def story():
     """Every event of the sample, one after the other, each followed by its queue's consumer: (responses, spans, result)."""
-    for layer in PROJECT.catalogue.layers.values():
+    for layer in sample.layers(PROJECT, SAMPLE).values():
         build.build(PROJECT, layer, HERE)
     project = open_project(SAMPLE)
     responses = {}

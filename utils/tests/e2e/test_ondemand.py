@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from e2e.local_parts import HERE, PROJECT, SENDER, function, layer
 from otel_layers import archive
+from otel_layers.build import custom
 from otel_layers.cli import main
 from otel_layers.cli.session import session
 from otel_layers.cli.verbs.components import inside
 from otel_layers.errors import BuildFailed, NothingToDo, UsageError
 from otel_layers.local import otlp
-from otel_layers.ondemand import custom
 
 NAME = "opentelemetry-collector-custom-test"
 CONFIGURATION = """

@@ -49,7 +49,7 @@ service:
 @pytest.fixture(scope="session")
 def zips() -> dict[str, Path]:
     """The built layers by folder."""
-    return {layer.folder: build.build(PROJECT, layer, HERE).zip for layer in PROJECT.catalogue.layers.values()}
+    return {layer.folder: build.build(PROJECT, layer, HERE).zip for layer in PROJECT.catalogue.layers.values() if layer.sample}
 
 
 def run(tmp_path: Path, zips: dict[str, Path], source: str, *events: str, language: bool, **environment: str) -> tuple[list[Any], dict[str, Any]]:

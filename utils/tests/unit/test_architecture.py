@@ -10,7 +10,7 @@ from otel_layers import catalog
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "utils/otel_layers"
 ROOMS = {"build", "local", "release", "aws", "ondemand"}
-UPON = {"ondemand": {"build"}}  # a custom layer is built as every other
+UPON = {"build": {"ondemand"}}  # what a Collector layer is compiled from
 BOTTOM = {"archive", "catalog", "console", "errors", "files", "function", "process", "project", "toolchain"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from contract.small_layer import ROOT
 from otel_layers.archive import MAX_UNZIPPED, MAX_ZIPPED
+from otel_layers.build import custom
 from otel_layers.errors import CatalogueError, UsageError
-from otel_layers.ondemand import components, custom, module
+from otel_layers.ondemand import components, fitting, module
 from otel_layers.project import open_project
 
 TOML = ROOT / "collector/components.toml"
@@ -59,11 +60,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 )
 def test_naming(name: str, path: str, known: bool) -> None:
     found = KNOWN.module(name)
-    assert (found.path, found.known, found.version) == (path, known, KNOWN.sources["contrib"].version)
+    own = KNOWN.listed.get(name, ("", "", ""))[2]
+    assert (found.path, found.known, found.version) == (path, known, own or KNOWN.sources["contrib"].version)
 
 
 def test_own_modules_are_taken_from_here() -> None:
-    own = [KNOWN.module(name) for name, (source, _) in KNOWN.listed.items() if source == "own"]
+    own = [KNOWN.module(name) for name, (source, _, _) in KNOWN.listed.items() if source == "own"]
     assert own
     assert all((ROOT / "collector" / m.folder / "go.mod").read_text().startswith(f"module {m.path}\n") for m in own)
 
@@ -87,6 +89,33 @@ def test_only_what_is_not_built_in_is_needed_and_each_module_once() -> None:
 def test_with_needs_all_its_parts(text: str) -> None:
     with pytest.raises(UsageError, match="KIND/TYPE=MODULE@VERSION"):
         components.with_option(text)
+
+
+def test_every_component_of_the_catalogue_has_its_hash_here() -> None:
+    sums = (ROOT / "collector" / module.SUMS).read_text() + (ROOT / "collector/go.sum").read_text()
+    served = [one for name in KNOWN.listed if not (one := KNOWN.module(name)).folder]
+    assert served
+    assert [one.path for one in served if f"{one.path} {one.version} h1:" not in sums] == []
+
+
+def test_the_flavours_are_configurations_in_the_repository() -> None:
+    flavours = ROOT / "collector/flavours"
+    assert components.resolve(ROOT / "collector", [flavours / "default.yaml"], [])[1] == ()
+    named = components.scan(flavours / "default.yaml", KNOWN.schemes)
+    aliases = {"exporter/otlphttp", "exporter/otlp_grpc"}
+    assert set(named) == set(KNOWN.built_in) - aliases
+    full = open_project().catalogue.layer("opentelemetry-collector-full")
+    added = components.resolve(ROOT / full.folder, [ROOT / full.folder / full.flavour], [])[1]
+    assert {"processor/transform", "connector/spanmetrics", "extension/sigv4auth", "provider/ssm"} <= {f"{m.kind}/{m.name}" for m in added}
+
+
+def test_versions_are_tried_from_the_likeliest_and_never_the_one_that_failed() -> None:
+    kafka = KNOWN.module("exporter/kafka")
+    pinned = KNOWN.sources["contrib"].version
+    asked = components.with_option(f"exporter/kafka={kafka.path}@v0.100.0")
+    assert fitting.candidates(KNOWN, asked, ["v0.99.0", "v0.100.0", "v0.101.0", pinned, "v0.999.0"]) == [kafka.version, pinned, "v0.101.0", "v0.99.0"]
+    other = components.with_option("exporter/x=example.com/x@v1.0.0")
+    assert fitting.candidates(KNOWN, other, ["v0.9.0", "v1.0.0", "v1.1.0"]) == ["v1.1.0", "v0.9.0"]
 
 
 def test_near_matches() -> None:

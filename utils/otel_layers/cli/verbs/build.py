@@ -96,7 +96,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
 
 
 def _custom(project: Project, args: argparse.Namespace) -> list[Built]:
-    from ...ondemand import custom
+    from ...build import custom
 
     if project.folder and not any(layer.role == "collector" for layer in project.layers()):
         raise UsageError(f"--config and --with build a Collector, not {project.folder}", remedy="./run.sh collector build --config FILE")

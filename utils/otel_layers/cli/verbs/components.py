@@ -11,7 +11,7 @@ from typing import Any
 from ... import archive, catalog, console, process
 from ...errors import UsageError
 from ...files import temporary
-from ...ondemand import components
+from ...ondemand import components, module
 from ...project import Project
 from .. import emit, json_option
 
@@ -21,6 +21,7 @@ PROGRAM = "extensions/collector"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `components`."""
     parser.add_argument("--zip", type=Path, metavar="ZIP", help="a Collector layer, which is asked itself")
+    parser.add_argument("--lock", action="store_true", help="add to collector/components.sum the hashes of what components.toml leads to")
     json_option(parser)
 
 
@@ -31,7 +32,12 @@ def run(project: Project, args: argparse.Namespace) -> None:
         rows = [(section, one["type"], one.get("module", "built in")) for section, them in found.items() if section != "sources" for one in them]
         emit(args, found, console.table(("section", "type", "module"), rows) + f"\n\nsources: {', '.join(found['sources'])}")
         return
-    known = components.load(project.root / "collector" / "components.toml")
+    folder = project.root / "collector"
+    known = components.load(folder / "components.toml")
+    if args.lock:
+        number = module.lock(project, folder, known)
+        emit(args, {"lines": number}, f"collector/{module.SUMS} has {number} lines")
+        return
     listed = [known.module(name) for name in known.listed]
     result = {
         "builtIn": list(known.built_in),

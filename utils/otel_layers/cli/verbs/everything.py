@@ -47,7 +47,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if args.to == "aws" and whole:
         raise UsageError("the whole job runs without AWS", remedy=f"./run.sh {folder} --to aws, and ./run.sh publish --to aws")
     console.step("building the layers")
-    built = build.build_all(project, project.layers() if whole else tuple(sample.layers(project, folder).values()))
+    attached = tuple(layer for layer in project.layers() if layer.sample)
+    built = build.build_all(project, attached if whole else tuple(sample.layers(project, folder).values()))
     if args.to == "aws":
         _in_aws(project, args)
         return

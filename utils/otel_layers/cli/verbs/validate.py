@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 from ... import process
+from ...build import custom
 from ...errors import UsageError
-from ...ondemand import custom
 from ...project import Project
 
 
