@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ... import console, toolchain
-from ...build import Built
+from ...build import Built, custom
 from ...function import Function
-from ...ondemand import custom
 from ...project import Project
 from . import builds, extensions, held, inside, throughput, verdicts
 from .figures import Figure
