@@ -2,28 +2,19 @@ package grpctest
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
-	"go.uber.org/zap"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -36,6 +27,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient"
 	_ "github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient/clientcert"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpexporter"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
 
 // server is a backend made with the gRPC library.
@@ -108,13 +100,6 @@ func serve(t *testing.T, answer func(int) (int64, error), options ...grpc.Server
 	return s, l.Addr().String()
 }
 
-type accountant struct {
-	component.Host
-	tally delivery.Tally
-}
-
-func (a *accountant) Tally() *delivery.Tally { return &a.tally }
-
 func export(t *testing.T, change func(*otlpexporter.Config)) (*otlpclient.Exporter, *delivery.Tally) {
 	t.Helper()
 	f := otlpexporter.NewFactory()
@@ -123,7 +108,7 @@ func export(t *testing.T, change func(*otlpexporter.Config)) (*otlpclient.Export
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	set := exporter.Settings{ID: component.MustNewID("otlp"), TelemetrySettings: component.TelemetrySettings{Logger: zap.NewNop()}}
+	set := exporter.Settings{ID: component.MustNewID("otlp"), TelemetrySettings: trial.Telemetry()}
 	made, err := f.CreateTraces(t.Context(), set, cfg)
 	if err == nil {
 		_, err = f.CreateMetrics(t.Context(), set, cfg)
@@ -131,7 +116,7 @@ func export(t *testing.T, change func(*otlpexporter.Config)) (*otlpclient.Export
 	if err == nil {
 		_, err = f.CreateLogs(t.Context(), set, cfg)
 	}
-	host := &accountant{Host: componenttest.NewNopHost()}
+	host := &trial.Host{}
 	if err == nil {
 		err = made.Start(t.Context(), host)
 	}
@@ -139,7 +124,7 @@ func export(t *testing.T, change func(*otlpexporter.Config)) (*otlpclient.Export
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = made.Shutdown(context.Background()) })
-	return made.(*otlpclient.Exporter), &host.tally
+	return made.(*otlpclient.Exporter), host.Tally()
 }
 
 func flush(e *otlpclient.Exporter) {
@@ -210,43 +195,14 @@ func TestExporterUnderstandsARealServersAnswers(t *testing.T) {
 	}
 }
 
-// identity makes a key with a certificate that its own authority has signed.
-func identity(t *testing.T) (certificate, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-}
-
 func TestExporterShowsItsCertificate(t *testing.T) {
-	certificate, key := identity(t)
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(certificate)
-	s, address := serve(t, nil, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert})))
+	me := trial.NewIdentity(t)
+	s, address := serve(t, nil, grpc.Creds(credentials.NewTLS(me.Server(t, tls.RequireAndVerifyClientCert))))
 	for _, shows := range []bool{true, false} {
 		e, tally := export(t, func(c *otlpexporter.Config) {
-			c.Endpoint, c.TLS.CAPem, c.TLS.MinVersion = address, string(certificate), "1.3"
+			c.Endpoint, c.TLS.CAPem, c.TLS.MinVersion = address, me.Certificate, "1.3"
 			if shows {
-				c.TLS.CertPem, c.TLS.KeyPem = string(certificate), string(key)
+				c.TLS.CertPem, c.TLS.KeyPem = me.Certificate, me.Key
 			}
 		})
 		if err := e.ConsumeTraces(t.Context(), someSpans(3, "span").Traces()); err != nil {
