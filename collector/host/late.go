@@ -16,10 +16,10 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
-const (
-	fetchTime  = 5 * time.Second  // of running time, for the values of one exporter
-	fetchPause = 30 * time.Second // values are not fetched again sooner
-)
+const fetchTime = 5 * time.Second // of running time, for the values of one exporter
+
+// fetchPause is how long values are not fetched again; tests with real servers cannot wait for it.
+var fetchPause = 30 * time.Second
 
 // A value that is not there yet stands as its URI between these two.
 const lateBegin, lateEnd = "\x02", "\x03"
