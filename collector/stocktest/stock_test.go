@@ -5,10 +5,15 @@ package stocktest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
@@ -25,6 +30,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
+	ourbatch "github.com/open-telemetry/opentelemetry-lambda/collector/processor/batchprocessor"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/processor/coldstartprocessor"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/processor/decoupleprocessor"
 )
 
 // config is what exporters that are built with exporterhelper have.
@@ -70,7 +78,7 @@ type in struct {
 }
 
 // run starts a host of stock components with this configuration after its receiver; the consumer is what the receiver gives to.
-func run(t *testing.T, b *backend, text string) (*host.Host, consumer.Traces) {
+func run(t *testing.T, b *backend, text string, processors ...processor.Factory) (*host.Host, consumer.Traces) {
 	t.Helper()
 	var next consumer.Traces
 	f := host.Factories{
@@ -79,9 +87,9 @@ func run(t *testing.T, b *backend, text string) (*host.Host, consumer.Traces) {
 				next = c
 				return &in{}, nil
 			}, component.StabilityLevelBeta))},
-		Processors: []processor.Factory{batchprocessor.NewFactory()},
+		Processors: processors,
 		Connectors: []connector.Factory{forwardconnector.NewFactory()},
-		Exporters:  []exporter.Factory{b.factory()},
+		Exporters:  []exporter.Factory{b.factory(), fileexporter.NewFactory()},
 	}
 	loaded, err := host.Load(t.Context(), []string{"yaml:receivers: {in: }\n" + text}, zap.NewNop())
 	if err != nil {
@@ -165,12 +173,69 @@ service:
   pipelines:
     traces/in: {receivers: [in], processors: [batch], exporters: [forward]}
     traces/out: {receivers: [forward], exporters: [helped]}
-`)
+`, batchprocessor.NewFactory())
 	give(t, next, 5)
 	if err := h.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if b.spans != 5 || h.Tally().Sent.Counts().Spans != 5 || h.Tally().Dropped.Counts().Spans != 0 {
 		t.Errorf("arrived %d, sent %d, dropped %d", b.spans, h.Tally().Sent.Counts().Spans, h.Tally().Dropped.Counts().Spans)
+	}
+}
+
+// spansIn counts the spans of a file that the stock file exporter has written.
+func spansIn(t *testing.T, file string) (spans int) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		d, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		spans += d.SpanCount()
+	}
+	return spans
+}
+
+func TestProcessorsOfOursInFrontOfStockExportersLoseNothing(t *testing.T) {
+	for _, processors := range []string{
+		"batch: {timeout: 1h, send_batch_size: 100000}",
+		"batch: {timeout: 1h, send_batch_size: 2, send_batch_max_size: 2}",
+		"decouple: {}",
+		"coldstart: {}",
+		"coldstart: {}, batch: {timeout: 1h}, decouple: {}",
+	} {
+		t.Run(processors, func(t *testing.T) {
+			names := []string{}
+			for _, name := range []string{"coldstart", "batch", "decouple"} {
+				if strings.Contains(processors, name+":") {
+					names = append(names, name)
+				}
+			}
+			file := filepath.Join(t.TempDir(), "spans.json")
+			b := &backend{errs: []error{errors.New("unavailable")}}
+			h, next := run(t, b, fmt.Sprintf(`
+processors: {%s}
+exporters: {helped: , file: {path: %q}}
+service: {pipelines: {traces: {receivers: [in], processors: [%s], exporters: [helped, file]}}}
+`, processors, file, strings.Join(names, ", ")), ourbatch.NewFactory(), decoupleprocessor.NewFactory(), coldstartprocessor.NewFactory())
+			for i := range 10 {
+				h.Resume(i%3 == 0)
+				give(t, next, 3)
+				flush(t, h)
+			}
+			if held := h.Held().Spans; held != 0 {
+				t.Errorf("held %d", held)
+			}
+			if err := h.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if sent, dropped, file := h.Tally().Sent.Counts().Spans, h.Tally().Dropped.Counts().Spans, spansIn(t, file); b.spans != 30 || file != 30 || sent != 60 || dropped != 0 {
+				t.Errorf("arrived %d, in the file %d, sent %d, dropped %d", b.spans, file, sent, dropped)
+			}
+		})
 	}
 }
