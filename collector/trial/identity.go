@@ -39,7 +39,9 @@ func NewIdentity(t testing.TB) Identity {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := func(kind string, bytes []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes})) }
+	block := func(kind string, bytes []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}))
+	}
 	return Identity{Certificate: block("CERTIFICATE", der), Key: block("PRIVATE KEY", secret)}
 }
 

@@ -219,7 +219,7 @@ func (r *telemetryReceiver) unlockAndSend() {
 
 func (r *telemetryReceiver) handled(signal pipeline.Signal, n int, err error) {
 	if err != nil {
-		r.tally.Dropped.Add(signal, n)
+		r.tally.Drop(delivery.Failed, signal, n)
 		r.logger.Warn("pipeline failed, records are dropped", zap.String("signal", signal.String()), zap.Int("dropped", n), zap.Error(err))
 	}
 }

@@ -43,7 +43,7 @@ func TestHTTPExporterShowsItsCertificate(t *testing.T) {
 		"none":               {func(*otlphttpexporter.Config) {}, 0, 0},
 		"of another":         {func(c *otlphttpexporter.Config) { c.TLS.CertPem, c.TLS.KeyPem = other.Certificate, other.Key }, 0, 0},
 		"with another's key": {func(c *otlphttpexporter.Config) { c.TLS.CertPem, c.TLS.KeyPem = me.Certificate, other.Key }, 0, 2},
-		"file is missing":    {func(c *otlphttpexporter.Config) { c.TLS.CertFile, c.TLS.KeyFile = certificate, key + "x" }, 0, 2},
+		"file is missing":    {func(c *otlphttpexporter.Config) { c.TLS.CertFile, c.TLS.KeyFile = certificate, key+"x" }, 0, 2},
 	} {
 		f := otlphttpexporter.NewFactory()
 		cfg := f.CreateDefaultConfig().(*otlphttpexporter.Config)
