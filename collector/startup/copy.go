@@ -6,12 +6,13 @@ import "reflect"
 func Copy(m map[string]any) map[string]any {
 	copied := make(map[string]any, len(m))
 	for key, value := range m {
-		copied[key] = anyOf(value)
+		copied[key] = Value(value)
 	}
 	return copied
 }
 
-func anyOf(value any) any {
+// Value is a deep copy of one value of a configuration.
+func Value(value any) any {
 	switch v := value.(type) {
 	case nil, string, bool, int, int64, uint64, float64:
 		return v
@@ -26,7 +27,7 @@ func anyOf(value any) any {
 		}
 		copied := make([]any, len(v))
 		for i, one := range v {
-			copied[i] = anyOf(one)
+			copied[i] = Value(one)
 		}
 		return copied
 	default:

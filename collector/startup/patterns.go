@@ -3,9 +3,7 @@
 package startup
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 	"unicode"
 )
 
@@ -87,16 +85,64 @@ func (Drive) MatchString(s string) bool {
 	return len(s) > 1 && s[0] >= 'A' && s[0] <= 'z' && s[1] == ':'
 }
 
-// Pattern is a regular expression that is compiled when it is first asked.
-type Pattern struct{ compiled func() *regexp.Regexp }
+// Float is the pattern of a number in YAML: ^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$
+type Float struct{}
 
-// Later stands for regexp.MustCompile.
-func Later(text string) Pattern {
-	return Pattern{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })}
+// MatchString tells whether s matches.
+func (Float) MatchString(s string) bool {
+	whole, rest := span(unsigned(s), digit)
+	if fraction, found := strings.CutPrefix(rest, "."); found {
+		var digits string
+		if digits, rest = span(fraction, digit); whole == "" && digits == "" {
+			return false
+		}
+	} else if whole == "" {
+		return false
+	}
+	if rest == "" {
+		return true
+	}
+	exponent := unsigned(rest[1:])
+	return rest[0]|0x20 == 'e' && exponent != "" && every(exponent, digit)
 }
 
-// MatchString tells whether s contains a match.
-func (p Pattern) MatchString(s string) bool { return p.compiled().MatchString(s) }
+// Sexagesimal is the pattern of a number to the base 60 in YAML 1.1: ^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$
+type Sexagesimal struct{}
+
+// MatchString tells whether s matches.
+func (Sexagesimal) MatchString(s string) bool {
+	spaced := func(c byte) bool { return digit(c) || c == '_' }
+	whole, rest := span(unsigned(s), spaced)
+	if whole == "" || whole[0] == '_' || !strings.HasPrefix(rest, ":") {
+		return false
+	}
+	for strings.HasPrefix(rest, ":") {
+		var digits string
+		digits, rest = span(rest[1:], digit)
+		if digits == "" || len(digits) > 2 || (len(digits) == 2 && digits[0] > '5') {
+			return false
+		}
+	}
+	fraction, found := strings.CutPrefix(rest, ".")
+	return rest == "" || (found && every(fraction, spaced))
+}
+
+func unsigned(s string) string {
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		return s[1:]
+	}
+	return s
+}
+
+// span cuts s behind its first characters that are so.
+func span(s string, are func(byte) bool) (first, rest string) {
+	for i := range len(s) {
+		if !are(s[i]) {
+			return s[:i], s[i:]
+		}
+	}
+	return s, ""
+}
 
 func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 

@@ -11,19 +11,21 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/hashicorp/go-version"
 	"github.com/mitchellh/copystructure"
 )
 
 type matcher interface{ MatchString(s string) bool }
 
 var patterns = map[string]matcher{
-	`^[a-zA-Z][0-9a-zA-Z_]{0,62}$`:      Type{},
-	`^[^\pZ\pC\pS]+$`:                   Name{},
-	`^[0-9a-zA-Z]+(\.[0-9a-zA-Z]+)*$`:   Gate{},
-	`^[a-zA-Z_][a-zA-Z0-9_]*$`:          Variable{},
-	`[A-Za-z][A-Za-z0-9+.-]+`:           Scheme{},
-	`^[A-z]:`:                           Drive{},
-	`^[-+]?[0-9]+(\.[0-9]*)?([eE]\d+)?`: Later(`^[-+]?[0-9]+(\.[0-9]*)?([eE]\d+)?`),
+	`^[a-zA-Z][0-9a-zA-Z_]{0,62}$`:    Type{},
+	`^[^\pZ\pC\pS]+$`:                 Name{},
+	`^[0-9a-zA-Z]+(\.[0-9a-zA-Z]+)*$`: Gate{},
+	`^[a-zA-Z_][a-zA-Z0-9_]*$`:        Variable{},
+	`[A-Za-z][A-Za-z0-9+.-]+`:         Scheme{},
+	`^[A-z]:`:                         Drive{},
+	`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`: Float{},
+	`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`:    Sexagesimal{},
 }
 
 const uri = `(?s:^(?P<Scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<OpaqueValue>.*)$)`
@@ -43,7 +45,7 @@ func agree(t *testing.T, s string) {
 func TestPatternsAgreeWithTheRegularExpressions(t *testing.T) {
 	for _, s := range []string{
 		"", "otlp", "otlp/2", "9otlp", "_x", "a.b", ".a", "a.", "a..b", "env:X", "e:X", "file:/a\nb:c", "yaml:", ":", "a:", "ab:", "A", "Z:", "[:", "z:x", "{:",
-		strings.Repeat("a", 63), strings.Repeat("a", 64), "a\n", "\n", "\xff", "a\xffb", "ñame", "名", "a b", "a\u00a0b", "a+b", "a-b", "a$", "\u0378", "\ufffd", "日本:x", "-1.5e3", "+.5", "1e", "@", "`", "[", "é",
+		strings.Repeat("a", 63), strings.Repeat("a", 64), "a\n", "\n", "\xff", "a\xffb", "ñame", "名", "a b", "a\u00a0b", "a+b", "a-b", "a$", "\u0378", "\ufffd", "日本:x", "-1.5e3", "+.5", "1e", "1.", ".", "1e+", "1.e-7", "-.e1", "190:20:30", "+1_0:5:59.1_", "1:60", "1:123", "_1:2", "1:", "1:2.x", "127.0.0.1", "@", "`", "[", "é",
 	} {
 		agree(t, s)
 	}
@@ -54,13 +56,38 @@ func TestPatternsAgreeWithTheRegularExpressions(t *testing.T) {
 			t.Errorf("Name says %t of %U", !name.MatchString(s), r)
 		}
 	}
-	random, letters := rand.New(rand.NewPCG(1, 2)), []rune("aZ09_.:+-/$[^ \n\u00e9\ufffd")
+	random, letters := rand.New(rand.NewPCG(1, 2)), []rune("aeZ0679_.:+-/$[^ \n\u00e9\ufffd")
 	for range 2000 {
 		var s strings.Builder
 		for range random.IntN(8) {
 			s.WriteRune(letters[random.IntN(len(letters))])
 		}
 		agree(t, s.String())
+	}
+}
+
+func TestVersionsAgreeWithTheLibraryThatTheyStandFor(t *testing.T) {
+	texts := []string{"v0.120.0", "0.120.0", "v0.99.1", "1.2", "v1", "1.2.3.4", "v1.2.3-rc.1", "1.2.3-rc.2", "1.2.3-rc.10", "1.2.3-rc", "1.2.3-alpha", "1.2.3-1", "1.2.3", "1.2.3+meta", "1.2.3-beta.1+meta", "1.2.3-alpha.beta"}
+	for _, a := range texts {
+		theirs, err := version.NewVersion(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, err := NewVersion(a)
+		if err != nil || ours.String() != theirs.String() {
+			t.Errorf("%s is %v, the library says %v; %v", a, ours, theirs, err)
+		}
+		for _, b := range texts {
+			others, _ := NewVersion(b)
+			if got, want := ours.LessThan(others), theirs.LessThan(version.Must(version.NewVersion(b))); got != want {
+				t.Errorf("%s before %s: %t, the library says %t", a, b, got, want)
+			}
+		}
+	}
+	for _, bad := range []string{"", "v", "x", "1..2", "1.", ".1", "99999999999999999999.0.0"} {
+		if v, err := NewVersion(bad); err == nil {
+			t.Errorf("%q is %v", bad, v)
+		}
 	}
 }
 
