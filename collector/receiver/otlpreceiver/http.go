@@ -1,8 +1,10 @@
 package otlpreceiver
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -30,60 +32,81 @@ func (r *otlpReceiver) httpHandler(s *HTTPConfig) http.Handler {
 }
 
 func (r *otlpReceiver) serveHTTP(w http.ResponseWriter, q *http.Request, signal pipeline.Signal, limit int64) {
-	kind, _, _ := strings.Cut(q.Header.Get("Content-Type"), ";")
-	kind = strings.ToLower(strings.TrimSpace(kind))
-	isJSON := kind == "application/json"
-	if !isJSON && kind != "application/x-protobuf" {
+	kind := mediaType(q.Header.Get("Content-Type"))
+	if kind != typeProtobuf && kind != typeJSON {
 		http.Error(w, "Content-Type must be application/x-protobuf or application/json", http.StatusUnsupportedMediaType)
 		return
 	}
-	if q.Method != http.MethodPost {
+	m := message{signal, kind, q.Header.Get("Content-Encoding"), q.Header.Get(endHeader), q.ContentLength, q.Body}
+	var status int
+	var reply []byte
+	if q.Method == http.MethodPost {
+		status, reply = r.answer(q.Context(), m, limit)
+	} else {
 		w.Header().Set("Allow", http.MethodPost)
-		replyError(w, isJSON, http.StatusMethodNotAllowed, "the method must be POST")
-		return
+		status, reply = http.StatusMethodNotAllowed, failure(kind, "the method must be POST")
 	}
-	rejected := 0
-	body, err := readAll(q.Body, strings.ToLower(q.Header.Get("Content-Encoding")), q.ContentLength, limit)
-	if err == nil {
-		rejected, err = r.accept(q.Context(), signal, body, isJSON)
-	}
-	if id := q.Header.Get(endHeader); id != "" && r.ended != nil {
-		r.ended(id) // whether or not the body was any good: nothing more comes
-	}
-	switch {
-	case err == nil:
-		w.Header().Set("Content-Type", kind)
-		var reply []byte // nothing is the empty message
-		if isJSON {
-			reply = partialSuccessJSON(signal, rejected)
-		} else {
-			reply = partialSuccess(nil, rejected)
-		}
-		w.Header().Set("Content-Length", strconv.Itoa(len(reply)))
-		_, _ = w.Write(reply)
-	case errors.Is(err, errTooLarge):
-		replyError(w, isJSON, http.StatusRequestEntityTooLarge, err.Error())
-	case errors.Is(err, errEncoding):
-		replyError(w, isJSON, http.StatusUnsupportedMediaType, err.Error())
-	default:
-		replyError(w, isJSON, http.StatusBadRequest, err.Error())
-	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(reply)))
+	w.WriteHeader(status)
+	_, _ = w.Write(reply)
 }
 
-// replyError answers with a google.rpc.Status, as OTLP asks: 1 = code (3, invalid argument), 2 = message.
-func replyError(w http.ResponseWriter, isJSON bool, status int, message string) {
-	message = strings.ToValidUTF8(message, "?")
-	var body []byte
-	if isJSON {
-		w.Header().Set("Content-Type", "application/json")
-		body = append(jsonwrite.String([]byte(`{"code":3,"message":`), message), '}')
-	} else {
-		w.Header().Set("Content-Type", "application/x-protobuf")
-		message = message[:min(len(message), 127)] // a length of one byte
-		body = append([]byte{1 << 3, codeInvalid, 2<<3 | 2, byte(len(message))}, message...)
+// The types of messages, and of the replies to them.
+const (
+	typeProtobuf = "application/x-protobuf"
+	typeJSON     = "application/json"
+)
+
+// mediaType is the value of a Content-Type header without its parameters.
+func mediaType(value string) string {
+	kind, _, _ := strings.Cut(value, ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+// message is a POST with a message of OTLP.
+type message struct {
+	signal   pipeline.Signal
+	kind     string // typeProtobuf or typeJSON
+	encoding string
+	ended    string // the request id of an invocation that sends nothing more
+	length   int64  // of the body, -1 when it is not known
+	body     io.Reader
+}
+
+// answer takes the message; the reply is of the same type as it.
+func (r *otlpReceiver) answer(ctx context.Context, m message, limit int64) (status int, reply []byte) {
+	rejected := 0
+	body, err := readAll(m.body, strings.ToLower(m.encoding), m.length, limit)
+	if err == nil {
+		rejected, err = r.accept(ctx, m.signal, body, m.kind == typeJSON)
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	if m.ended != "" && r.ended != nil {
+		r.ended(m.ended) // whether or not the body was any good: nothing more comes
+	}
+	switch {
+	case err == nil && m.kind == typeJSON:
+		return http.StatusOK, partialSuccessJSON(m.signal, rejected)
+	case err == nil:
+		return http.StatusOK, partialSuccess(nil, rejected) // nothing is the empty message
+	case errors.Is(err, errTooLarge):
+		status = http.StatusRequestEntityTooLarge
+	case errors.Is(err, errEncoding):
+		status = http.StatusUnsupportedMediaType
+	default:
+		status = http.StatusBadRequest
+	}
+	return status, failure(m.kind, err.Error())
+}
+
+// failure is a google.rpc.Status, as OTLP asks: 1 = code (3, invalid argument), 2 = message.
+func failure(kind, message string) []byte {
+	message = strings.ToValidUTF8(message, "?")
+	if kind == typeJSON {
+		return append(jsonwrite.String([]byte(`{"code":3,"message":`), message), '}')
+	}
+	message = message[:min(len(message), 127)] // a length of one byte
+	return append([]byte{1 << 3, codeInvalid, 2<<3 | 2, byte(len(message))}, message...)
 }
 
 // Why records of a good message were rejected.

@@ -26,6 +26,7 @@ type otlpReceiver struct {
 
 	start     sync.Once
 	servers   []*http.Server
+	direct    []*direct
 	bound     map[string]string // the address of each protocol, when its port was to be any
 	addresses []string
 }
@@ -38,16 +39,20 @@ func (r *otlpReceiver) Start(_ context.Context, host component.Host) (err error)
 			r.ended = h.InvocationEnded
 		}
 		if s := r.cfg.Protocols.HTTP; s != nil {
-			err = r.serve("http", s.Endpoint, r.httpHandler(s))
+			err = r.serve("http", s.Endpoint, r.httpHandler(s), func(l net.Listener) net.Listener {
+				d := newDirect(r, s, l)
+				r.direct = append(r.direct, d)
+				return d
+			})
 		}
 		if s := r.cfg.Protocols.GRPC; s != nil {
-			err = errors.Join(err, r.serve("grpc", s.Endpoint, r.grpcHandler(s)))
+			err = errors.Join(err, r.serve("grpc", s.Endpoint, r.grpcHandler(s), func(l net.Listener) net.Listener { return l }))
 		}
 	})
 	return err
 }
 
-func (r *otlpReceiver) serve(protocol, endpoint string, handler http.Handler) error {
+func (r *otlpReceiver) serve(protocol, endpoint string, handler http.Handler, before func(net.Listener) net.Listener) error {
 	listeners, err := r.listen(endpoint)
 	if err != nil {
 		return fmt.Errorf("protocols::%s::endpoint: %w", protocol, err)
@@ -60,8 +65,9 @@ func (r *otlpReceiver) serve(protocol, endpoint string, handler http.Handler) er
 	r.bound[protocol] = listeners[0].Addr().String()
 	for _, l := range listeners {
 		r.addresses = append(r.addresses, l.Addr().String())
+		first := before(l)
 		go func() {
-			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := server.Serve(first); !errors.Is(err, http.ErrServerClosed) {
 				r.logger.Error("receiver stopped", zap.String("protocol", protocol), zap.Error(err))
 			}
 		}()
@@ -102,6 +108,9 @@ func (r *otlpReceiver) Shutdown(ctx context.Context) error {
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()
 		}
+	}
+	for _, d := range r.direct {
+		d.wait(ctx)
 	}
 	return nil
 }
