@@ -67,11 +67,22 @@ func (r *telemetryReceiver) report(i *invocation, at time.Time, record record) {
 	if total, ok := record.metrics["durationMs"]; ok && i.runMs > 0 {
 		r.readings.add("aws.lambda.extension_overhead", max(0, total-i.runMs)/1000)
 	}
+	if r.managed { // there the report is all that is told of the end
+		r.readings.ms("faas.invoke_duration", record.metrics, "durationMs")
+		r.readings.ms("aws.lambda.response_latency", record.spans, "responseLatency")
+	}
 	f := i.failure
 	if f == nil && !i.settled {
 		f = failureOf(record.status, record.errorType, at)
 	}
+	if f == nil && record.status != "" {
+		i.settled = true
+	}
 	if f == nil || i.settled {
+		return
+	}
+	if r.managed && f.kind == timedOut && i.told != nil {
+		i.failure = f // the worker goes on, and the language layer may deliver the span yet
 		return
 	}
 	used, size := record.metrics["maxMemoryUsedMB"], record.metrics["memorySizeMB"]

@@ -2,6 +2,7 @@ package telemetryapireceiver
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +46,9 @@ func (all *invocations) get(id string) *invocation {
 	i := all.find(id)
 	if i == nil {
 		i = &invocation{id: id}
-		if len(all.list) >= remembered {
-			all.list = append(all.list[:0], all.list[1:]...)
+		if len(all.list) >= remembered { // the oldest, but none whose failure may still need a span
+			oldest := max(0, slices.IndexFunc(all.list, func(i *invocation) bool { return i.failure == nil }))
+			all.list = slices.Delete(all.list, oldest, oldest+1)
 		}
 		all.list = append(all.list, i)
 	}

@@ -39,8 +39,10 @@ func (r *telemetryReceiver) log(ld plog.Logs, event delivery.TelemetryEvent, rec
 			l := r.line(ld, event)
 			l.request = record.requestID
 			m := record.metrics
-			body := fmt.Sprintf("REPORT RequestId: %s Duration: %.2f ms Billed Duration: %.0f ms Memory Size: %.0f MB Max Memory Used: %.0f MB",
-				record.requestID, m["durationMs"], m["billedDurationMs"], m["memorySizeMB"], m["maxMemoryUsedMB"])
+			body := fmt.Sprintf("REPORT RequestId: %s Duration: %.2f ms", record.requestID, m["durationMs"])
+			if _, ok := m["billedDurationMs"]; ok { // not on managed instances
+				body += fmt.Sprintf(" Billed Duration: %.0f ms Memory Size: %.0f MB Max Memory Used: %.0f MB", m["billedDurationMs"], m["memorySizeMB"], m["maxMemoryUsedMB"])
+			}
 			if ms, ok := m["initDurationMs"]; ok {
 				body += fmt.Sprintf(" Init Duration: %.2f ms", ms)
 			}

@@ -47,6 +47,9 @@ func (r *telemetryReceiver) phase(event delivery.TelemetryEvent, record record) 
 			r.readings.ms("aws.lambda.restore_duration", record.metrics, "durationMs")
 		}
 	}
+	if r.managed && strings.HasSuffix(event.Type, "Report") {
+		r.phaseSpans(nil) // it was for no invocation
+	}
 	// A failed init of on-demand is tried again in the invocation that it was for: only then has an invocation failed.
 	if p.status != "" && p.status != "success" && !(p.kind == "on-demand" && p.in != "invoke") {
 		kind := p.errorType

@@ -17,8 +17,10 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/receiver/shared"
 )
 
-// patience is how long the end of the environment waits for Lambda's word on what went wrong.
-const patience = 300 * time.Millisecond
+const (
+	patience = 300 * time.Millisecond // longest wait at the end of the environment for Lambda's word on what went wrong
+	interval = 10 * time.Second       // between two flushes of metrics on managed instances, where nobody else flushes
+)
 
 type telemetryReceiver struct {
 	shared.Next
@@ -32,6 +34,8 @@ type telemetryReceiver struct {
 	tally    *delivery.Tally
 	start    sync.Once
 	ears     *ears // nil when announcements are not heard
+	ended    chan struct{}
+	end      sync.Once
 
 	mu          sync.Mutex
 	invocations invocations
@@ -40,7 +44,6 @@ type telemetryReceiver struct {
 	began       bool              // an invocation began here
 	failed      bool              // a failure span was made
 	readings    readings
-	emitted     time.Time     // when metrics were, last
 	changed     chan struct{} // closed and replaced when events have come
 	ready       []ptrace.Traces
 }
@@ -54,13 +57,16 @@ var (
 func newReceiver(cfg *Config, logger *zap.Logger, getenv func(string) string, now time.Time) *telemetryReceiver {
 	kind := getenv("AWS_LAMBDA_INITIALIZATION_TYPE")
 	return &telemetryReceiver{cfg: cfg, logger: logger, getenv: getenv, managed: kind == "lambda-managed-instances", onDemand: kind == "" || kind == "on-demand",
-		made: now, emitted: now, phases: map[string]*phase{}, changed: make(chan struct{}), readings: newReadings(cfg.MetricsTemporality == "cumulative", now)}
+		made: now, ended: make(chan struct{}), phases: map[string]*phase{}, changed: make(chan struct{}), readings: newReadings(cfg.MetricsTemporality == "cumulative", now)}
 }
 
 // Start is called once for every signal.
 func (r *telemetryReceiver) Start(_ context.Context, host component.Host) error {
 	r.start.Do(func() {
 		r.tally = delivery.TallyOf(host)
+		if r.managed {
+			go r.flushRegularly()
+		}
 		if r.getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 			return // a local trial: nobody announces
 		}
@@ -75,7 +81,21 @@ func (r *telemetryReceiver) Start(_ context.Context, host component.Host) error 
 // Shutdown closes the port.
 func (r *telemetryReceiver) Shutdown(context.Context) error {
 	r.ears.close()
+	r.end.Do(func() { close(r.ended) })
 	return nil
+}
+
+func (r *telemetryReceiver) flushRegularly() {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			r.Flush(context.Background())
+		case <-r.ended:
+			return
+		}
+	}
 }
 
 // TelemetryWanted is what the configuration names, or what the pipelines need.
@@ -92,7 +112,11 @@ func (r *telemetryReceiver) TelemetryWanted() delivery.TelemetryWish {
 
 // ConsumeTelemetry takes a batch of events.
 func (r *telemetryReceiver) ConsumeTelemetry(events []delivery.TelemetryEvent) {
-	if slices.ContainsFunc(events, func(e delivery.TelemetryEvent) bool { return e.Type == "platform.runtimeDone" }) {
+	last := "platform.runtimeDone"
+	if r.managed {
+		last = "platform.report"
+	}
+	if slices.ContainsFunc(events, func(e delivery.TelemetryEvent) bool { return e.Type == last }) {
 		r.ears.settle() // what was announced before it is known before it
 	}
 	logs := plog.NewLogs()
@@ -104,15 +128,11 @@ func (r *telemetryReceiver) ConsumeTelemetry(events []delivery.TelemetryEvent) {
 			r.log(logs, event, record)
 		}
 	}
-	due := r.managed && time.Since(r.emitted) > 10*time.Second // nobody flushes there
 	close(r.changed)
 	r.changed = make(chan struct{})
 	r.unlockAndSend()
 	if n := logs.LogRecordCount(); n > 0 {
 		r.handled(pipeline.SignalLogs, n, r.Logs.ConsumeLogs(context.Background(), logs))
-	}
-	if due {
-		r.Flush(context.Background())
 	}
 }
 
@@ -233,9 +253,8 @@ func (r *telemetryReceiver) Flush(ctx context.Context) {
 		return
 	}
 	r.mu.Lock()
-	r.emitted = time.Now()
 	md := pmetric.NewMetrics()
-	n := r.readings.take(md, r.emitted, r.getenv)
+	n := r.readings.take(md, time.Now(), r.getenv)
 	r.mu.Unlock()
 	if n > 0 {
 		r.handled(pipeline.SignalMetrics, n, r.Metrics.ConsumeMetrics(context.WithoutCancel(ctx), md))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,7 +21,7 @@ class Session:
     def __init__(
         self, project: Project, functions: Sequence[Function], endpoints: local.Endpoints, stack: ExitStack, log: bool, mode: local.Mode
     ) -> None:
-        self._project, self._endpoints, self._stack, self._log, self._mode = project, endpoints, stack, log, mode
+        self._project, self._endpoints, self._stack, self._log, self.mode = project, endpoints, stack, log, mode
         self.functions = {f.name: f for f in functions}
         self._environments: dict[str, local.ExecutionEnvironment] = {}
         self.invocations: list[dict[str, Any]] = []
@@ -35,6 +36,18 @@ class Session:
         took = f"{done.duration_ms:.1f} ms" + (f", cold start {done.init_ms:.1f} ms" if done.init_ms is not None else "")
         console.detail(f"{name}: {done.status}, {took}" + (f": {(done.error or {}).get('errorMessage', '')}" if done.error else ""))
         return done
+
+    def invoke_all(self, name: str, events: Sequence[bytes]) -> list[local.Invocation]:
+        """Invoke the function `name` with each event, as many at once as the mode allows."""
+        self._environment(name)
+        pool = ThreadPoolExecutor(self.mode.concurrency, thread_name_prefix="invoke")
+        try:
+            running = [pool.submit(self.invoke, name, event) for event in events]
+            while wait(running, timeout=0.1).not_done:  # in slices: Ctrl-C between the check and the wait would be seen only at its end
+                pass
+            return [one.result() for one in running]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # what still runs then ends with its environment
 
     def stay_frozen(self, seconds: float) -> None:
         """Let `seconds` pass while every environment is frozen."""
@@ -68,7 +81,7 @@ class Session:
     def _environment(self, name: str) -> local.ExecutionEnvironment:
         if name not in self._environments:
             log = (lambda source, text: _show(name, source, text)) if self._log else None
-            context = local.environment(self._project, self.functions[name], self._endpoints, log=log, mode=self._mode)
+            context = local.environment(self._project, self.functions[name], self._endpoints, log=log, mode=self.mode)
             self._environments[name] = self._stack.enter_context(context)
         return self._environments[name]
 

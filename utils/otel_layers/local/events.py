@@ -59,9 +59,11 @@ def restore_done(telemetry: Telemetry, ms: float, error: dict[str, Any] | None, 
     telemetry.emit("platform.restoreReport", {**outcome(error), "metrics": {"durationMs": round(ms, 3)}}, at=at)
 
 
-def start(telemetry: Telemetry, function: Function, current: Current) -> None:
-    """platform.start."""
+def start(telemetry: Telemetry, function: Function, current: Current, *, managed: bool = False) -> None:
+    """platform.start; on managed instances it names the function."""
     record = {"requestId": current.request_id, "version": function.version, "tracing": tracing(current)}
+    if managed:
+        record["functionArn"] = function.arn
     telemetry.emit("platform.start", record, at=current.started_at)
 
 
@@ -85,6 +87,18 @@ def report(
     """platform.report; `figures` are durationMs, billedDurationMs, maxMemoryUsedMB and, after a cold start, initDurationMs or restoreDurationMs."""
     metrics = {**figures, "memorySizeMB": function.memory_mb, "maxMemoryUsedMB": math.ceil(figures["maxMemoryUsedMB"])}
     record = {"requestId": current.request_id, "metrics": metrics, "tracing": tracing(current), "status": status}
+    if error:
+        record["errorType"] = error["errorType"]
+    telemetry.emit("platform.report", record, at=at)
+
+
+def managed_report(telemetry: Telemetry, current: Current, status: str, error: dict[str, Any] | None, at: int) -> None:
+    """platform.report of managed instances, where there is no platform.runtimeDone and nothing is measured but times."""
+    spans = []
+    if current.handed_at and current.response_at:
+        spans = [_span("responseLatency", current.handed_at, current.response_at), _span("responseDuration", current.response_at, at)]
+    metrics = {"durationMs": round((at - current.started_at) / 1e6, 3)}
+    record = {"requestId": current.request_id, "status": status, "metrics": metrics, "tracing": tracing(current), "spans": spans}
     if error:
         record["errorType"] = error["errorType"]
     telemetry.emit("platform.report", record, at=at)

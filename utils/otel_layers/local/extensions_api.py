@@ -46,6 +46,8 @@ def _register(request: Request, generation: Generation) -> Response:
         return refusal(400, "InvalidRequestFormat", "the body is not an object with a list of events")
     if not events <= _EVENTS:
         return refusal(400, "Extension.InvalidEventType", f"{', '.join(sorted(map(str, events - _EVENTS)))}: invalid event type")
+    if generation.managed and "INVOKE" in events:
+        return refusal(403, "Extension.InvalidEventType", "INVOKE: there is no such event on managed instances")
     with generation.changed:
         extension = generation.extensions.get(name)
         if extension is None:

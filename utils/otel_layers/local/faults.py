@@ -31,7 +31,7 @@ def failed_init(init: Init, current: Current, function: Function) -> tuple[str, 
     """Status and error of an invocation whose own (suppressed) init failed."""
     error = dict(init.error or {})
     if error["errorType"] == INIT_TIMEOUT:
-        return "timeout", _timeout(current, function)
+        return "timeout", timeout(current, function)
     if "stackTrace" in error or (error["errorType"].startswith("Runtime.") and "Runtime exited" not in error["errorMessage"]):
         return "error", error
     return "failure", {**error, "errorMessage": _with_id(current, error["errorMessage"])}
@@ -51,7 +51,7 @@ def invocation(
         error = _extension(extension)
         return "failure", {**error, "errorMessage": _with_id(current, error["errorMessage"])}
     if late or not current.response_at or not current.runtime_done_at:
-        return "timeout", _timeout(current, function)
+        return "timeout", timeout(current, function)
     return "success", None
 
 
@@ -59,7 +59,8 @@ def _with_id(current: Current, message: str) -> str:
     return f"RequestId: {current.request_id} Error: {message}"
 
 
-def _timeout(current: Current, function: Function) -> Error:
+def timeout(current: Current, function: Function) -> Error:
+    """What an invocation says that did not end in time."""
     return {"errorType": INIT_TIMEOUT, "errorMessage": _with_id(current, f"Task timed out after {function.timeout_s:.2f} seconds")}
 
 

@@ -23,7 +23,7 @@ class Runtime:
 
     started_at: int = 0
     ready_at: int = 0
-    waiting: bool = False
+    waiting: int = 0  # requests for the next invocation that wait: one, on managed instances one for each free worker
     restore: str = ""  # of snap-start: waiting for the restore, then restored, then done at the next that follows
     error: dict[str, Any] | None = None
     exit: Exit | None = None
@@ -53,7 +53,7 @@ class Extension:
 
 @dataclass
 class Current:
-    """The invocation in flight."""
+    """An invocation in flight."""
 
     request_id: str
     event: bytes
@@ -71,12 +71,12 @@ class Current:
 class Generation:
     """Everything is read and written with `changed` held."""
 
-    def __init__(self, function: Function, telemetry: Telemetry, external: Iterable[str]) -> None:
-        self.function, self.telemetry = function, telemetry
+    def __init__(self, function: Function, telemetry: Telemetry, external: Iterable[str], *, managed: bool = False) -> None:
+        self.function, self.telemetry, self.managed = function, telemetry, managed
         self.changed = threading.Condition()
         self.runtime = Runtime()
         self.extensions = {name: Extension(name, external=True) for name in external}
-        self.current: Current | None = None
+        self.in_flight: dict[str, Current] = {}  # by request id; at most one, but on managed instances
         self.closed = False
 
     def wait(self, done: Callable[[], bool], until: int) -> bool:
@@ -99,6 +99,9 @@ class Generation:
             target = self.runtime if kind == "runtime" else self.extensions.get(name)
             if target:
                 target.exit = ended
+            if isinstance(target, Runtime):
+                target.waiting = 0
+            elif target:
                 target.waiting = False
             self.changed.notify_all()
 
@@ -118,7 +121,11 @@ class Generation:
 
     def idle(self) -> bool:
         """Whether the runtime and every extension that has events wait in next."""
-        return self.runtime.waiting and all(e.idle for e in self.extensions.values())
+        return bool(self.runtime.waiting) and all(e.idle for e in self.extensions.values())
+
+    def unhanded(self) -> list[Current]:
+        """The invocations that the runtime has not asked for yet."""
+        return [c for c in self.in_flight.values() if not c.handed_at]
 
     def tell(self, kind: str, event: dict[str, Any]) -> list[Extension]:
         """Queue `event` for every extension that registered for its kind and still lives."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO
 
 MAX_HEAD = 1 << 20
@@ -22,6 +23,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     trailers: dict[str, str] = field(default_factory=dict)
+    gone: Callable[[], bool] = lambda: False  # whether the client has ended the connection since
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def read_request(stream: BinaryIO, max_body: int, connection: socket.socket) -> 
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _chunks(stream, max_body)
-        return Request(method, path, headers, body, _headers(stream))
+        return Request(method, path, headers, body, _headers(stream), partial(_gone, connection))
     length = int(headers.get("content-length", "0"))
     if length < 0:
         raise ValueError("negative length")
@@ -114,7 +116,16 @@ def read_request(stream: BinaryIO, max_body: int, connection: socket.socket) -> 
     left = length - len(body)
     while left > 0:  # an over-long body is read to its end, or its sender would never see the answer
         left -= len(_exactly(stream, min(left, 1 << 16)))
-    return Request(method, path, {**headers, "content-length": str(length)}, body)
+    return Request(method, path, {**headers, "content-length": str(length)}, body, gone=partial(_gone, connection))
+
+
+def _gone(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _headers(stream: BinaryIO) -> dict[str, str]:

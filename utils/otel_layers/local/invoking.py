@@ -52,6 +52,8 @@ def outcome(
     error: dict[str, Any] | None,
     ended: int,
     peak_mb: float,
+    *,
+    billed: bool = True,
 ) -> Invocation:
     """The invocation as it went."""
     cold = init if init and not init.suppressed else None
@@ -65,7 +67,7 @@ def outcome(
         init_ms=round(cold.ms, 3) if cold else None,
         duration_ms=round(duration, 3),
         extension_ms=round((ended - current.response_at) / 1e6, 3) if current.response_at else 0.0,
-        billed_ms=math.ceil(duration + (cold.ms if cold else 0)),
+        billed_ms=math.ceil(duration + (cold.ms if cold else 0)) if billed else 0,
         max_memory_mb=round(peak_mb, 1),
         frozen_ms=round(frozen_ms, 3),
         started_ns=wall(current.started_at),

@@ -14,11 +14,10 @@ from typing import Any
 
 from ..errors import UsageError
 from ..function import Function
-from . import events, extensions_api, faults, invoking, layers, runtime_api, telemetry_api, variables
+from . import events, extensions_api, faults, invoking, layers, logs, managed, runtime_api, telemetry_api, variables
 from .forward import Forwarder, reachable
 from .generation import Current, Generation, refusal
 from .http_server import Request, Response, Server
-from .logs import Logs, Pipe
 from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, Mode, stamp, wall
 from .runtimes import Runtime
 from .sandbox import Exit, Spec, open_sandbox
@@ -46,8 +45,8 @@ class ExecutionEnvironment:
         self.function, self.made, self.opt, self.mode = function, runtime, opt, mode
         self.platform: list[dict[str, Any]] = []
         self.inits: list[Init] = []
-        self._logs = Logs(log)
-        self._pipes: list[Pipe] = []
+        self._logs = logs.Logs(log)
+        self._pipes: list[logs.Pipe] = []
         self._external = layers.extensions(opt)
         self._generation: Generation | None = None
         self._new_init: Init | None = None  # done, and not yet part of an invocation
@@ -73,7 +72,7 @@ class ExecutionEnvironment:
             self._places,
             variables.added(endpoints, self._places),
             variables.log_stream(stamp(time.monotonic_ns())),
-            mode.init_type,
+            mode,
         )
 
     @property
@@ -95,6 +94,8 @@ class ExecutionEnvironment:
         """Invoke the function with `event` (JSON) and wait until the environment is idle, and frozen, again."""
         if len(event) > MAX_PAYLOAD:
             raise UsageError(f"the event has {len(event):,} bytes", why=f"Lambda accepts {MAX_PAYLOAD:,}")
+        if self.mode.managed:
+            return self._invoke_beside_others(lambda: invoking.current(self.function, event, trace_header, client_context))
         with self._one:
             if not self._generation and not self._tried:
                 self._init()
@@ -108,7 +109,7 @@ class ExecutionEnvironment:
             return self._run(current, init, frozen_ms, restore_ms)
 
     def stay_frozen(self, seconds: float) -> None:
-        """Let wall time pass between two invocations."""
+        """Let wall time pass between two invocations (on managed instances nothing is frozen meanwhile)."""
         time.sleep(seconds)
 
     def freeze_now(self, seconds: float) -> bool:
@@ -196,10 +197,12 @@ class ExecutionEnvironment:
     def _on_line(self, source: str, text: str, at: int) -> None:
         self._logs.add(source, text, at)
         if self._generation:
-            self._generation.telemetry.emit(source.partition(":")[0], text, at=at)
+            kind = source.partition(":")[0]
+            structured = kind == "function" and self._variables.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+            self._generation.telemetry.emit(kind, logs.parsed(text) if structured else text, at=at)
 
     def _start(self, name: str, argv: list[str], env: dict[str, str], cwd: str) -> int:
-        pipe = Pipe("function" if name == "runtime" else name, self._on_line)
+        pipe = logs.Pipe("function" if name == "runtime" else name, self._on_line)
         self._pipes.append(pipe)
         try:
             return self._sandbox.start(name, argv, env, cwd, pipe.write_end)[1]
@@ -245,11 +248,12 @@ class ExecutionEnvironment:
     def _initialise(self, until: int, *, suppressed: bool) -> Init:
         """One init, until CLOCK_MONOTONIC `until`; after a failed one no generation is left."""
         phase = "invoke" if suppressed else "init"
-        telemetry = Telemetry(self.platform, self._sandbox.connect, offered=self.mode.telemetry)
-        generation = self._generation = Generation(self.function, telemetry, self._external)
+        schemas = telemetry_api.SCHEMAS[-1:] if self.mode.managed else telemetry_api.SCHEMAS
+        telemetry = Telemetry(self.platform, self._sandbox.connect, offered=self.mode.telemetry, schemas=schemas)
+        generation = self._generation = Generation(self.function, telemetry, self._external, managed=self.mode.managed)
         began = time.monotonic_ns()
         kills = self._sandbox.memory_kills()
-        events.init_start(telemetry, self.function, self.made, self.mode.init_type, phase, began)
+        events.init_start(telemetry, self.function, self.made, self.mode.variable, phase, began)
         inherited = variables.extension(self._variables)
         for name, extension in generation.extensions.items():
             extension.started_at = self._start(f"extension:{name}", [f"{self._places.opt}/extensions/{name}"], inherited, "/")
@@ -264,8 +268,8 @@ class ExecutionEnvironment:
             error = faults.init_error(generation, out_of_memory=self._sandbox.memory_kills() > kills, timed_out=ended >= until)
         ended = max([e.ready_at for e in generation.extensions.values()] + [generation.runtime.ready_at]) if not error else ended
         self._drain()
-        events.init_runtime_done(telemetry, self.mode.init_type, phase, error, generation.runtime.ready_at or ended)
-        events.init_report(telemetry, self.mode.init_type, phase, (ended - began) / 1e6, error, ended)
+        events.init_runtime_done(telemetry, self.mode.variable, phase, error, generation.runtime.ready_at or ended)
+        events.init_report(telemetry, self.mode.variable, phase, (ended - began) / 1e6, error, ended)
         init = Init(invoking.phases(generation, ended), (ended - began) / 1e6, error, suppressed)
         self.inits.append(init)
         if error:
@@ -284,7 +288,7 @@ class ExecutionEnvironment:
 
         events.start(generation.telemetry, self.function, current)
         with generation.changed:
-            generation.current = current
+            generation.in_flight = {current.request_id: current}
             generation.tell("INVOKE", invoking.event(self.function, current))
             generation.wait(lambda: bool(current.response_at) or generation.broken(), current.deadline_at)
             generation.wait(lambda: bool(current.runtime_done_at) or generation.broken(), current.deadline_at)
@@ -314,6 +318,30 @@ class ExecutionEnvironment:
             self._end("timeout" if status == "timeout" else "failure")
         return invocation
 
+    def _invoke_beside_others(self, begin: Callable[[], Current]) -> Invocation:
+        with self._one:
+            init = None if self._generation else self._initialise(time.monotonic_ns() + int(INIT_LIMIT_S * 1e9), suppressed=False)
+            generation = self._generation
+            if not generation:
+                assert init  # noqa: S101 - made just now, and failed
+                return self._failed_init(begin(), init, 0.0)
+        kills = self._sandbox.memory_kills()
+        done = managed.run(
+            generation,
+            self.function,
+            begin,
+            out_of_memory=lambda: self._sandbox.memory_kills() > kills,
+            peak_mb=self._sandbox.peak_mb,
+            line=self._on_line,
+        )
+        if generation.broken():
+            with self._one:
+                if self._generation is generation:
+                    with generation.changed:  # each of the others reports its own end first
+                        generation.wait(lambda: not generation.in_flight, time.monotonic_ns() + 10**9)
+                    self._end("failure")
+        return done
+
     def _failed_init(self, current: Current, init: Init, frozen_ms: float) -> Invocation:
         status, error = faults.failed_init(init, current, self.function)
         ended = time.monotonic_ns()
@@ -326,7 +354,7 @@ class ExecutionEnvironment:
             pipe.drain()
 
     def _freeze(self) -> None:
-        if self._generation:
+        if self._generation and not self.mode.managed:
             self._drain()
             self._generation.telemetry.pause(True)
             with self._freezing:
@@ -352,7 +380,7 @@ class ExecutionEnvironment:
         until = time.monotonic_ns() + int(budget * 1e9)
         if not generation.runtime.exit and (budget or reason != "spindown"):
             self._sandbox.signal("runtime", signal.SIGTERM if reason == "spindown" else signal.SIGKILL)
-            grace = min(until, time.monotonic_ns() + 300 * 10**6) if external else until
+            grace = min(until, time.monotonic_ns() + (600 if self.mode.managed else 300) * 10**6) if external else until
             with generation.changed:
                 generation.wait(lambda: bool(generation.runtime.exit or not generation.runtime.started_at), grace)
             if not generation.runtime.exit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import struct
@@ -10,6 +11,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from .model import stamp
 
@@ -30,6 +32,15 @@ class Logs:
         self.lines.append({"time": stamp(at), "source": source, "text": text})
         if self.also:
             self.also(source, text)
+
+
+def parsed(text: str) -> Any:
+    """The object that a line in Lambda's JSON format is; the line itself where it is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, dict) else text
 
 
 class Pipe:

@@ -37,7 +37,9 @@ class Endpoints:
     froze: Callable[[], None] = lambda: None  # called when the environment has been frozen, and when it has ended
 
 
-INIT_TYPES = ("on-demand", "provisioned-concurrency", "snap-start")
+MANAGED = "managed-instances"
+INIT_TYPES = ("on-demand", "provisioned-concurrency", "snap-start", MANAGED)
+MAX_CONCURRENCY = 100
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,26 @@ class Mode:
 
     init_type: str = "on-demand"
     telemetry: bool = True  # without, subscriptions are answered 202, as AWS's emulators do
+    concurrency: int = 1  # invocations at once; more than one only on managed instances
 
     def __post_init__(self) -> None:
-        """Refuse a type that is not known."""
+        """Refuse what Lambda does not have."""
         if self.init_type not in INIT_TYPES:
             raise UsageError(f"unknown initialisation type {self.init_type!r}", remedy=f"one of {', '.join(INIT_TYPES)}")
+        if not 1 <= self.concurrency <= MAX_CONCURRENCY:
+            raise UsageError(f"a concurrency of {self.concurrency} is not possible", remedy=f"1 to {MAX_CONCURRENCY}")
+        if self.concurrency > 1 and not self.managed:
+            raise UsageError(f"an environment of {self.init_type} has one invocation at a time", remedy=f"--init-type {MANAGED}")
+
+    @property
+    def managed(self) -> bool:
+        """Whether it runs on managed instances: never frozen, no INVOKE for extensions."""
+        return self.init_type == MANAGED
+
+    @property
+    def variable(self) -> str:
+        """What AWS_LAMBDA_INITIALIZATION_TYPE and the platform events say."""
+        return f"lambda-{MANAGED}" if self.managed else self.init_type
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,7 @@ class Invocation:
     `duration_ms` is the report's: from the start to the end, when the runtime and every extension had called next (or to the kill);
     `extension_ms` is the part of it after the response. `billed_ms` is that and the init, rounded up, as AWS bills it.
     A time-out after the response has status timeout and keeps the response, which the caller had already;
-    `response_ns` is 0 when there was none.
+    `response_ns` is 0 when there was none. On managed instances it ends with the response, and nothing is billed for its duration.
     """
 
     function: str

@@ -22,7 +22,7 @@ def handle(request: Request, generation: Generation) -> Response:
     """Answer one request below /2018-06-01/runtime/."""
     match request.method, request.path.removeprefix(PREFIX).split("/"):
         case "GET", ["invocation", "next"]:
-            return _next(generation)
+            return _next(request, generation)
         case "POST", ["invocation", request_id, "response"]:
             return _response(request, generation, request_id)
         case "POST", ["invocation", request_id, "error"]:
@@ -36,24 +36,26 @@ def handle(request: Request, generation: Generation) -> Response:
     return refusal(404, "NotFound", f"{request.method} {request.path} is not of the Runtime API")
 
 
-def _next(generation: Generation) -> Response:
+def _next(request: Request, generation: Generation) -> Response:
     now = time.monotonic_ns()
     with generation.changed:
-        runtime, current = generation.runtime, generation.current
-        if current and current.handed_at and not current.response_at:
-            return refusal(403, "InvalidStateTransition", "next was called before the invocation was answered")
-        if current and current.response_at and not current.runtime_done_at:
-            current.runtime_done_at = now
-        runtime.waiting = True
+        runtime = generation.runtime
+        for current in [] if generation.managed else generation.in_flight.values():  # there each worker has its own, and which is not told
+            if current.handed_at and not current.response_at:
+                return refusal(403, "InvalidStateTransition", "next was called before the invocation was answered")
+            if current.response_at and not current.runtime_done_at:
+                current.runtime_done_at = now
+        runtime.waiting += 1
         runtime.restore = "done" if runtime.restore == "restored" else runtime.restore
         runtime.ready_at = runtime.ready_at or now
         generation.changed.notify_all()
         while not generation.closed:
-            current = generation.current
-            if current and not current.handed_at:
-                current.handed_at = time.monotonic_ns()
-                runtime.waiting = False
-                return Response(200, current.event, current.headers)
+            if unhanded := generation.unhanded():
+                runtime.waiting = max(0, runtime.waiting - 1)
+                if request.gone():  # a worker that has died
+                    break
+                unhanded[0].handed_at = time.monotonic_ns()
+                return Response(200, unhanded[0].event, unhanded[0].headers)
             generation.changed.wait()
     raise Hangup
 
@@ -64,11 +66,11 @@ def _restore_next(generation: Generation) -> Response:
         runtime = generation.runtime
         if runtime.ready_at:
             return refusal(403, "InvalidStateTransition", "the runtime has finished its init")
-        runtime.ready_at, runtime.waiting, runtime.restore = time.monotonic_ns(), True, "waiting"
+        runtime.ready_at, runtime.waiting, runtime.restore = time.monotonic_ns(), 1, "waiting"
         generation.changed.notify_all()
         while not generation.closed:
             if runtime.restore == "restored":
-                runtime.waiting = False
+                runtime.waiting = 0
                 return answer(200, _OK)
             generation.changed.wait()
     raise Hangup
@@ -85,8 +87,8 @@ def _restore_error(request: Request, generation: Generation) -> Response:
 
 
 def _in_flight(generation: Generation, request_id: str) -> Current | None:
-    current = generation.current
-    return current if current and current.request_id == request_id and current.handed_at and not current.response_at else None
+    current = generation.in_flight.get(request_id)
+    return current if current and current.handed_at and not current.response_at else None
 
 
 def _response(request: Request, generation: Generation, request_id: str) -> Response:

@@ -17,7 +17,7 @@ from .model import stamp
 
 PATH = "/2022-07-01/telemetry"
 _TYPES = ("platform", "function", "extension")
-_SCHEMAS = ("2022-07-01", "2022-12-13")
+SCHEMAS = ("2022-07-01", "2022-12-13", "2025-01-29")  # on managed instances only the last
 _BUFFERING = {"maxItems": (1000, 10_000, 10_000), "maxBytes": (262_144, 1_048_576, 262_144), "timeoutMs": (25, 30_000, 1000)}
 _MOST = 10_000  # events of the past that a subscriber still gets, and that wait while a subscriber does not answer
 _HOSTS = ("sandbox.localdomain", "sandbox", "localhost", "127.0.0.1")
@@ -41,8 +41,8 @@ class _Wish:
 class Telemetry:
     """The events of one generation. `platform` gets every platform event, whether anybody subscribed or not."""
 
-    def __init__(self, platform: list[dict[str, Any]], connect: Connect, *, offered: bool = True) -> None:
-        self.offered = offered
+    def __init__(self, platform: list[dict[str, Any]], connect: Connect, *, offered: bool = True, schemas: tuple[str, ...] = SCHEMAS) -> None:
+        self.offered, self.schemas = offered, schemas
         self.platform, self.connect = platform, connect
         self.past: list[tuple[str, str]] = []
         self.subscriptions: list[_Subscription] = []
@@ -71,7 +71,7 @@ class Telemetry:
         if ready:
             return _refuse(403, "Telemetry.SubscriptionClosed", "subscriptions are possible only before the first next")
         try:
-            wish = _wish(json.loads(request.body))
+            wish = _wish(json.loads(request.body), self.schemas)
         except (ValueError, TypeError, AttributeError, KeyError) as exc:
             return _refuse(400, "ValidationError", str(exc))
         subscription = _Subscription(self, name, wish)
@@ -194,9 +194,9 @@ class _Subscription:
         return False
 
 
-def _wish(body: dict[str, Any]) -> _Wish:
-    if body.get("schemaVersion") not in _SCHEMAS:
-        raise ValueError(f"schemaVersion {body.get('schemaVersion')!r} is not one of {', '.join(_SCHEMAS)}")
+def _wish(body: dict[str, Any], schemas: tuple[str, ...]) -> _Wish:
+    if body.get("schemaVersion") not in schemas:
+        raise ValueError(f"schemaVersion {body.get('schemaVersion')!r} is not one of {', '.join(schemas)}")
     types = tuple(body.get("types", ()))
     if not types or not set(types) <= set(_TYPES):
         raise ValueError(f"types must be of {', '.join(_TYPES)}")

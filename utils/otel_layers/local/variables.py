@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..function import Function
-from .model import Endpoints
+from .model import Endpoints, Mode
 from .runtimes import Runtime
 
 
@@ -40,7 +40,7 @@ def added(endpoints: Endpoints, places: Places) -> dict[str, str]:
     return {**out, "AWS_ENDPOINT_URL": f"http://{aws}"} if aws else out
 
 
-def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[str, str], log_stream: str, init_type: str) -> dict[str, str]:
+def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[str, str], log_stream: str, mode: Mode) -> dict[str, str]:
     """The runtime's variables: the function's own win over Lambda's defaults, never over the reserved ones."""
     opt, task = places.opt, places.task
     defaults = {
@@ -60,7 +60,7 @@ def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[st
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": init_type,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": mode.variable,
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_RUNTIME_API": places.api,
@@ -70,6 +70,8 @@ def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[st
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": "local",
     }
+    if mode.managed:  # with a worker for each, and logs in JSON only
+        reserved |= {"AWS_LAMBDA_MAX_CONCURRENCY": str(mode.concurrency), "AWS_LAMBDA_LOG_FORMAT": "JSON"}
     own = dict(function.environment)
     if places.plain:
         # No /opt: what names it is pointed to where the layers are; the bootstrap reads the rest.

@@ -113,7 +113,7 @@ EXTENSION = """
                 pass
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 4243), Receiver)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        wish = {"schemaVersion": "2022-12-13", "types": ["platform", "function"],
+        wish = {"schemaVersion": os.environ.get("EXTENSION_SCHEMA", "2022-12-13"), "types": ["platform", "function"],
                 "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
                 "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:4243/"}}
         answer, body = call("PUT", "/2022-07-01/telemetry", wish, Lambda_Extension_Identifier=identifier)
@@ -175,6 +175,11 @@ SENDER = """
             answers.append(post("logs", {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}))
         return {"first": event["first"], "answers": answers}
 """
+
+
+def built(folder: str) -> Path:
+    """The layer of this folder, built from this source."""
+    return build.build(PROJECT, next(layer for layer in PROJECT.catalogue.layers.values() if layer.folder == folder), HERE).zip
 
 
 def collector() -> Path:

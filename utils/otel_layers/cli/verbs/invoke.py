@@ -25,7 +25,7 @@ from ...files import temporary
 from ...function import Function
 from ...local import Mode, compare, otlp, waterfall
 from ...local.backend_faults import KINDS
-from ...local.model import INIT_TYPES
+from ...local.model import INIT_TYPES, MAX_CONCURRENCY
 from ...project import Project
 from .. import deployed, emit, json_option
 from ..session import Session, session
@@ -50,6 +50,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=_between(1, 900, float), metavar="SECONDS", help="time-out (default: the template's, or 3)")
     parser.add_argument("--fault", default="", metavar="KIND[:SECONDS][,heal=N]", help=f"make the OTLP backend fail: {', '.join(KINDS)}")
     parser.add_argument("--init-type", choices=INIT_TYPES, default=INIT_TYPES[0], help="how the environment is initialised (default: on-demand)")
+    parser.add_argument(
+        "--concurrency",
+        type=_between(1, MAX_CONCURRENCY, int),
+        default=1,
+        metavar="N",
+        help="on managed instances: N invocations at once (default: 1)",
+    )
     parser.add_argument("--no-telemetry-api", action="store_true", help="answer subscriptions 202, as AWS's emulators do")
     parser.add_argument("--logs", action="store_true", help="show the functions' and extensions' log lines as they come")
     parser.add_argument("--stack", "-s", default="", help="the stack's name (default: the sample's)")
@@ -67,6 +74,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if own and not args.code:
         raise UsageError(f"--{own[0]} is for your own function, with --code", why="a sample's handler and runtime stand in its template")
     check_places(args)
+    mode = Mode(args.init_type, telemetry=not args.no_telemetry_api, concurrency=args.concurrency)
     events = [(str(path), _event(path)) for path in args.event or []]
     expected = compare.load(args.expect) if args.expect else None
     with ExitStack() as stack:
@@ -81,7 +89,6 @@ def run(project: Project, args: argparse.Namespace) -> None:
         for function in functions:
             _hint(function)
         console.step(f"invoking {name}")
-        mode = Mode(args.init_type, telemetry=not args.no_telemetry_api)
         ours, finish = stack.enter_context(session(project, functions, aws_port=aws_port, fault_spec=args.fault, log=args.logs, mode=mode))
         _go_through(ours, name, [body for _, body in (events or [("", b"{}")])] * args.repeat, args.freeze, drain)
         result = finish()
@@ -89,10 +96,14 @@ def run(project: Project, args: argparse.Namespace) -> None:
 
 
 def _go_through(ours: Session, name: str, events: Sequence[bytes], freeze: float, drain: Any) -> None:
-    for number, body in enumerate(events):
+    if ours.mode.managed:
+        batches = [events[at : at + ours.mode.concurrency] for at in range(0, len(events), ours.mode.concurrency)] if freeze else [events]
+    else:
+        batches = [[event] for event in events]
+    for number, batch in enumerate(batches):
         if number and freeze:
             ours.stay_frozen(freeze)
-        ours.invoke(name, body)
+        ours.invoke_all(name, batch)
         if drain:
             drain(lambda consumer, event: ours.invoke(consumer, event))
 
