@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -28,6 +29,9 @@ var binary string
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "collector")
 	if err != nil {
+		panic(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // another user runs it
 		panic(err)
 	}
 	binary = filepath.Join(dir, "collector")
@@ -49,10 +53,16 @@ type fakeLambda struct {
 	sink        string      // where telemetry goes
 	events      chan string // what next returns
 	asked       chan bool   // next was called
+
+	fault map[string]fault // by the last part of the path: register, telemetry, next
+	count map[string]int
 }
 
+// fault answers the nth call, from 1, in Lambda's place when it returns true.
+type fault func(w http.ResponseWriter, q *http.Request, n int) bool
+
 func newLambda(t *testing.T, telemetry bool) *fakeLambda {
-	f := &fakeLambda{t: t, noTelemetry: !telemetry, events: make(chan string), asked: make(chan bool, 1000)}
+	f := &fakeLambda{t: t, noTelemetry: !telemetry, events: make(chan string), asked: make(chan bool, 1000), fault: map[string]fault{}, count: map[string]int{}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(func() { f.CloseClientConnections(); f.Close() })
 	return f
@@ -62,7 +72,13 @@ func (f *fakeLambda) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	body, _ := io.ReadAll(q.Body)
 	f.mu.Lock()
 	f.calls = append(f.calls, q.Method+" "+q.URL.Path)
+	name := path.Base(q.URL.Path)
+	f.count[name]++
+	n := f.count[name]
 	f.mu.Unlock()
+	if broken := f.fault[name]; broken != nil && broken(w, q, n) {
+		return
+	}
 	switch q.URL.Path {
 	case "/2020-01-01/extension/register":
 		if q.Header.Get("Lambda-Extension-Name") != "collector" || string(body) != `{"events":["INVOKE","SHUTDOWN"]}` {
@@ -259,13 +275,25 @@ func run(t *testing.T, lambda *fakeLambda, exporters string, env ...string) *ext
 	config := fmt.Sprintf("yaml:{receivers: {telemetryapi: {initSpan: false}, otlp: {protocols: {http: {endpoint: %q}}}}, %s}", address, exporters)
 	e := &extension{Cmd: exec.Command(binary), t: t, url: "http://" + address + "/v1/traces", gone: make(chan struct{})}
 	e.Env = append([]string{"OPENTELEMETRY_COLLECTOR_CONFIG_URI=" + config, "AWS_LAMBDA_RUNTIME_API=" + lambda.Listener.Addr().String(), "OTEL_LAMBDA_ACCOUNT=true"}, env...)
-	e.Stdout, e.Stderr = &e.out, os.Stderr
+	prepare(t, e)
 	if err := e.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() { _ = e.Wait(); close(e.gone) }()
 	t.Cleanup(func() { _ = e.Process.Kill(); <-e.gone })
 	return e
+}
+
+// listens waits until the receiver takes connections.
+func (e *extension) listens() {
+	for range 2000 {
+		if c, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(e.url, "http://"), "/v1/traces")); err == nil {
+			_ = c.Close()
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	e.t.Fatal("the receiver does not listen")
 }
 
 func (e *extension) send(names ...string) { e.sendLast("", names...) }

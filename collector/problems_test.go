@@ -150,11 +150,11 @@ func TestPortThatIsTaken(t *testing.T) {
 }
 
 // start runs the extension with a configuration file; what cannot be used falls back to the usual port.
-func start(t *testing.T, lambda *fakeLambda, file string) *extension {
+func start(t *testing.T, lambda *fakeLambda, file string, env ...string) *extension {
 	t.Helper()
 	e := &extension{Cmd: exec.Command(binary), t: t, url: "http://127.0.0.1:4318/v1/traces", gone: make(chan struct{})}
-	e.Env = []string{"OPENTELEMETRY_COLLECTOR_CONFIG_URI=" + file, "AWS_LAMBDA_RUNTIME_API=" + lambda.Listener.Addr().String()}
-	e.Stdout, e.Stderr = &e.out, os.Stderr
+	e.Env = append([]string{"OPENTELEMETRY_COLLECTOR_CONFIG_URI=" + file, "AWS_LAMBDA_RUNTIME_API=" + lambda.Listener.Addr().String()}, env...)
+	prepare(t, e)
 	if err := e.Start(); err != nil {
 		t.Fatal(err)
 	}

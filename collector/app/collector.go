@@ -42,11 +42,8 @@ func (c *collector) extension(ctx context.Context, address, name, initialization
 	if life.Flush, bad = lambda.FlushFromEnvironment(os.Getenv); len(bad) > 0 {
 		c.logger.Warn("flush settings cannot be used", zap.Strings("cause", bad))
 	}
-	if err := c.register(ctx, life.API, events); err != nil {
-		c.logger.Error("Lambda does not take the extension, it runs as a plain collector", zap.Error(err))
-		h := <-built
-		<-ctx.Done()
-		c.end(h, time.Now().Add(time.Second), "signal")
+	if !c.register(ctx, life.API, events) {
+		c.end(<-built, time.Now().Add(time.Second), "signal")
 		return
 	}
 	wish, invoked := <-c.wish, len(events) == 2
@@ -69,23 +66,34 @@ func (c *collector) extension(ctx context.Context, address, name, initialization
 	c.end(h, deadline, reason)
 }
 
-func (c *collector) register(ctx context.Context, api *lambda.API, events []string) (err error) {
-	for range 3 {
-		if err = api.Register(ctx, events...); err == nil || ctx.Err() != nil {
-			return err
+// register asks until Lambda takes the extension: one that has ended fails the function. It returns false when ctx has ended.
+func (c *collector) register(ctx context.Context, api *lambda.API, events []string) bool {
+	for pause := 50 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 2*time.Second) {
+		err := api.Register(ctx, events...)
+		if err == nil {
+			return true
 		}
-		time.Sleep(50 * time.Millisecond)
+		if ctx.Err() == nil {
+			c.logger.Error("Lambda does not take the extension, it asks again", zap.NamedError("cause", err),
+				zap.String("remedy", "keep the file's name, /opt/extensions/collector; until then telemetry is delivered without Lambda's events"))
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
 	}
-	return err
+	return false
 }
 
 // subscribe returns nil where there is no Telemetry API: a normal case.
 func (c *collector) subscribe(ctx context.Context, api *lambda.API, schema string, wish delivery.TelemetryWish) *lambda.Telemetry {
+	const remedy = "nothing need be done for this to work, only data may come later; where it stays, look whether something holds the port"
+	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	telemetry, err := lambda.ListenForTelemetry(ctx, &c.ends, wish.Port)
 	if err != nil {
-		c.logger.Warn("no port for telemetry events, data is sent while the function runs", zap.Error(err))
+		c.logger.Warn("no port for telemetry events, data is sent while the function runs", zap.NamedError("cause", err), zap.String("remedy", remedy))
 		return nil
 	}
 	subscribed, err := api.Subscribe(ctx, schema, telemetry.URI, wish)
@@ -93,8 +101,8 @@ func (c *collector) subscribe(ctx context.Context, api *lambda.API, schema strin
 		return telemetry
 	}
 	telemetry.Close()
-	if err != nil {
-		c.logger.Warn("Lambda sends no telemetry events, data is sent while the function runs", zap.Error(err))
+	if err != nil && parent.Err() == nil {
+		c.logger.Warn("Lambda sends no telemetry events, data is sent while the function runs", zap.NamedError("cause", err), zap.String("remedy", remedy))
 	}
 	return nil
 }
@@ -161,11 +169,14 @@ func (c *collector) start(ctx context.Context) *host.Host {
 	if err == nil {
 		return h
 	}
+	if ctx.Err() != nil { // ends before it began
+		return &host.Host{}
+	}
 	c.complain(err)
 	h = c.dropping(ctx)
 	h.OnInvocationEnd = c.ends.Finish
 	if err := h.Start(ctx); err != nil {
-		c.logger.Error("the OTLP receiver cannot listen", zap.Error(err))
+		c.logger.Error("the OTLP receiver cannot listen", fields(err)...)
 	}
 	return h
 }
@@ -203,10 +214,14 @@ func (c *collector) locate(err error) {
 
 func (c *collector) complain(err error) {
 	c.locate(err)
+	c.logger.Error("configuration cannot be used, telemetry is dropped", fields(err)...)
+}
+
+// fields are an error's parts for the log.
+func fields(err error) []zap.Field {
 	var p *host.Problem
 	if errors.As(err, &p) {
-		c.logger.Error("configuration cannot be used, telemetry is dropped", p.Fields()...)
-	} else {
-		c.logger.Error("the collector cannot start, telemetry is dropped", zap.Error(err))
+		return p.Fields()
 	}
+	return []zap.Field{zap.NamedError("cause", err), zap.String("remedy", "report it with this line")}
 }

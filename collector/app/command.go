@@ -33,7 +33,8 @@ OPENTELEMETRY_EXTENSION_LOG_LEVEL is debug, info, warn or error.
 // Main runs the program of the process's arguments with these components, and ends the process.
 func Main(version string, components host.Factories) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends us as usual
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more would end us
+	context.AfterFunc(ctx, stop)   // a second signal ends us as usual
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr, version, components))
 }
 
@@ -107,9 +108,13 @@ func parse(args []string) (verb string, uris []string, inJSON bool, err error) {
 // embedded is where an on-demand build puts the configuration that it was told to put into the layer.
 const embedded = "/opt/collector-config"
 
-// embeddedURIs are the files of a folder in the order of their names, in which they are merged; none where there is no such folder.
+// embeddedURIs are the files of a folder in the order of their names, in which they are merged; none where there is no such folder. One
+// that cannot be read is itself the URI, so that loading it says why.
 func embeddedURIs(folder string) (found []string) {
-	files, _ := os.ReadDir(folder)
+	files, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return []string{"file:" + folder}
+	}
 	for _, file := range files {
 		if name := file.Name(); strings.HasSuffix(name, ".yaml") {
 			found = append(found, "file:"+filepath.Join(folder, name))

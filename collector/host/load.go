@@ -111,6 +111,8 @@ func unloadable(uris []string, err error) *Problem {
 		p.Remedy = "the file must be in the function or a layer (/var/task/..., /opt/...)"
 	case says("permission denied"):
 		p.Remedy = "make the file readable for everyone (chmod a+r) before it is packed into the layer or function"
+	case says("is a directory", "not a directory"):
+		p.Remedy = "name a file; of the folder /opt/collector-config every *.yaml is read"
 	case says("yaml", "YAML", "cannot be used as a Conf"):
 		p.Remedy = "the source must hold a YAML mapping: receivers, exporters, service"
 	case says("http"):

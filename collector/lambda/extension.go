@@ -68,7 +68,10 @@ func (a *API) Next(ctx context.Context) (event Event, err error) {
 	if err != nil {
 		return event, err
 	}
-	return parseEvent(body)
+	if event, err = parseEvent(body); err != nil {
+		err = fmt.Errorf("the reply is not an event as JSON: %w", err)
+	}
+	return event, err
 }
 
 // Subscribe asks for telemetry events at the URI. It returns false where there is no Telemetry API, as in emulators.

@@ -63,7 +63,7 @@ func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, r
 		}
 		switch {
 		case err != nil:
-			e.Logger.Warn("no event from Lambda, asking again", zap.Error(err))
+			e.Logger.Warn("no event from Lambda, asking again", zap.NamedError("cause", err), zap.String("remedy", "none is needed when it passes"))
 			sleep(ctx, pause)
 			pause = min(2*pause, 5*time.Second)
 			continue
