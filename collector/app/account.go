@@ -12,6 +12,16 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
 )
 
+// asked tells whether the account is wanted in a form: true (a line at the end), metrics. OTEL_LAMBDA_ACCOUNT lists them with commas.
+func asked(form string) bool {
+	for word := range strings.SplitSeq(os.Getenv("OTEL_LAMBDA_ACCOUNT"), ",") {
+		if strings.EqualFold(strings.TrimSpace(word), form) {
+			return true
+		}
+	}
+	return false
+}
+
 // end flushes, closes and gives the account.
 func (c *collector) end(h *host.Host, deadline time.Time, reason string) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
@@ -31,7 +41,7 @@ func (c *collector) account(t *delivery.Tally, reason string) {
 	switch {
 	case dropped.Sum() > 0:
 		say = c.logger.Warn
-	case strings.EqualFold(os.Getenv("OTEL_LAMBDA_ACCOUNT"), "true"):
+	case asked("true"):
 		say = c.logger.Info
 	}
 	fields := []zap.Field{zap.Reflect("received", t.Received.Counts().Fields()), zap.Reflect("sent", t.Sent.Counts().Fields()), zap.Reflect("dropped", dropped.Fields())}

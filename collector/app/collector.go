@@ -140,6 +140,11 @@ func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []stri
 		h, err = host.New(ctx, loaded, c.components, c.info, c.logger, c.level.Set)
 	}
 	c.locate(err)
+	if err == nil && asked("metrics") {
+		if err := h.Account(os.Getenv); err != nil {
+			c.logger.Warn("OTEL_LAMBDA_ACCOUNT=metrics cannot be done", zap.Error(err), zap.String("remedy", "add a pipeline of metrics"))
+		}
+	}
 	return h, nowhere, err
 }
 

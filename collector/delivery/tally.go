@@ -22,6 +22,17 @@ func (c Counts) Fields() map[string]any {
 // Sum is the number of records of all signals.
 func (c Counts) Sum() int64 { return c.Spans + c.Metrics + c.Logs }
 
+// Of is the number of records of a signal.
+func (c Counts) Of(signal pipeline.Signal) int64 {
+	switch signal {
+	case pipeline.SignalTraces:
+		return c.Spans
+	case pipeline.SignalMetrics:
+		return c.Metrics
+	}
+	return c.Logs
+}
+
 // Add adds n records of a signal.
 func (c *Counts) Add(signal pipeline.Signal, n int64) {
 	switch signal {

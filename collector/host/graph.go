@@ -59,6 +59,7 @@ func (h *Host) build(ctx context.Context, c *config, f Factories) error {
 	if err := b.unlinked(); err != nil {
 		return err
 	}
+	h.metrics = b.accountHead()
 	for _, u := range order {
 		if err := b.receiver(ctx, u, counted(join(u.signal, b.receivers[u]), u.signal, &h.tally)); err != nil {
 			return problem("receivers::"+u.id.String(), err, "")

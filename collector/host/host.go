@@ -38,6 +38,8 @@ type Host struct {
 	parts      []*part
 	extensions map[component.ID]component.Component
 	tally      delivery.Tally
+	metrics    sink       // what takes the account as metrics; empty where nothing does
+	account    *account   // nil when nobody asks for it as metrics
 	statuses   sync.Mutex // of the parts' status and logged
 }
 
@@ -181,6 +183,7 @@ func (h *Host) Hold(on bool) {
 
 // Release sends what is held, without waiting.
 func (h *Host) Release() {
+	h.tellAccount(context.Background(), false)
 	for _, holder := range h.holders() {
 		h.guard(holder.Release)
 	}
@@ -204,7 +207,10 @@ func (h *Host) holders() (found []delivery.Holder) {
 }
 
 // Flush returns when everything received is delivered or given up for now, or when ctx ends.
-func (h *Host) Flush(ctx context.Context) { h.flush(func(f delivery.Flusher) { f.Flush(ctx) }) }
+func (h *Host) Flush(ctx context.Context) {
+	h.tellAccount(ctx, false)
+	h.flush(func(f delivery.Flusher) { f.Flush(ctx) })
+}
 
 // Held is the number of records that wait for their backend.
 func (h *Host) Held() (held delivery.Counts) {
@@ -221,6 +227,7 @@ func (h *Host) Held() (held delivery.Counts) {
 // deliver as far as ctx allows, and drop and count the rest; extensions are last.
 func (h *Host) Close(ctx context.Context) error {
 	h.notReady(ctx)
+	h.lastAccount(ctx)
 	var errs []error
 	last := h.flushers("receivers")
 	for _, p := range slices.Backward(h.parts) {

@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/resource"
 )
 
 // Lambda's own names of ends.
@@ -181,7 +183,7 @@ func describe(kind string, took time.Duration) string {
 func (r *telemetryReceiver) span(name string, trace pcommon.TraceID, id, parent pcommon.SpanID, begin, end time.Time) (ptrace.Traces, ptrace.Span) {
 	td := ptrace.NewTraces()
 	rs := td.ResourceSpans().AppendEmpty()
-	describeResource(rs.Resource().Attributes(), r.getenv)
+	resource.Describe(rs.Resource().Attributes(), r.getenv)
 	ss := rs.ScopeSpans().AppendEmpty()
 	ss.Scope().SetName(scopeName)
 	span := ss.Spans().AppendEmpty()

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/resource"
 )
 
 // line is a log line while its parts are found.
@@ -75,7 +76,7 @@ func (r *telemetryReceiver) log(ld plog.Logs, event delivery.TelemetryEvent, rec
 func (r *telemetryReceiver) line(ld plog.Logs, event delivery.TelemetryEvent) *line {
 	if ld.ResourceLogs().Len() == 0 {
 		rl := ld.ResourceLogs().AppendEmpty()
-		describeResource(rl.Resource().Attributes(), r.getenv)
+		resource.Describe(rl.Resource().Attributes(), r.getenv)
 		rl.ScopeLogs().AppendEmpty().Scope().SetName(scopeName)
 	}
 	l := &line{LogRecord: ld.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().AppendEmpty()}

@@ -7,6 +7,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/resource"
 )
 
 // instrument is one metric; without bounds it is a counter, with bounds a histogram.
@@ -95,7 +97,7 @@ func (r *readings) take(md pmetric.Metrics, now time.Time, getenv func(string) s
 		return 0
 	}
 	rm := md.ResourceMetrics().AppendEmpty()
-	describeResource(rm.Resource().Attributes(), getenv)
+	resource.Describe(rm.Resource().Attributes(), getenv)
 	sm := rm.ScopeMetrics().AppendEmpty()
 	sm.Scope().SetName(scopeName)
 	temporality := pmetric.AggregationTemporalityDelta

@@ -18,6 +18,8 @@ import (
 )
 
 const (
+	scopeName = "github.com/open-telemetry/opentelemetry-lambda/collector/receiver/telemetryapireceiver"
+
 	patience = 300 * time.Millisecond // longest wait at the end of the environment for Lambda's word on what went wrong
 	interval = 10 * time.Second       // between two flushes of metrics on managed instances, where nobody else flushes
 )

@@ -1,6 +1,8 @@
-package telemetryapireceiver
+// Package resource describes the function that telemetry is about.
+package resource
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 	"strings"
@@ -8,16 +10,14 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-const scopeName = "github.com/open-telemetry/opentelemetry-lambda/collector/receiver/telemetryapireceiver"
-
-// describeResource says who the function is, from Lambda's own variables; what the user sets wins. The log group and stream, and with
+// Describe says who the function is, from Lambda's own variables; what the user sets wins. The log group and stream, and with
 // it faas.instance, are not among the variables of an extension.
-func describeResource(attributes pcommon.Map, getenv func(string) string) {
+func Describe(attributes pcommon.Map, getenv func(string) string) {
 	attributes.PutStr("cloud.provider", "aws")
 	attributes.PutStr("cloud.platform", "aws_lambda")
 	name := getenv("AWS_LAMBDA_FUNCTION_NAME")
-	for _, known := range [][2]string{{"cloud.region", or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"))}, {"faas.name", name},
-		{"faas.version", getenv("AWS_LAMBDA_FUNCTION_VERSION")}, {"service.name", or(name, "unknown_service")}} {
+	for _, known := range [][2]string{{"cloud.region", cmp.Or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"))}, {"faas.name", name},
+		{"faas.version", getenv("AWS_LAMBDA_FUNCTION_VERSION")}, {"service.name", cmp.Or(name, "unknown_service")}} {
 		if known[1] != "" {
 			attributes.PutStr(known[0], known[1])
 		}
