@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -26,7 +26,13 @@ type collector struct {
 	ends       lambda.Ends
 	// wish is what the components want of Lambda's telemetry events, as soon as they are made.
 	wish chan delivery.TelemetryWish
+	// limit is how long the start may take; made is the host that takes it.
+	limit time.Duration
+	made  atomic.Pointer[host.Host]
 }
+
+// Lambda gives an init 10 s.
+const startLimit = 5 * time.Second
 
 // extension lives in Lambda. Nothing in here may fail the function: whatever goes wrong, it registers and asks for events.
 func (c *collector) extension(ctx context.Context, address, name, initialization string) {
@@ -151,15 +157,15 @@ func (c *collector) configure(ctx context.Context) (h *host.Host, nowhere []stri
 // begin makes and starts the host that the configuration wants; a component that panics is an error.
 func (c *collector) begin(ctx context.Context) (h *host.Host, err error) {
 	wish := delivery.TelemetryWish{}
-	tell := sync.OnceFunc(func() { c.wish <- wish })
-	defer tell()
+	defer func() { c.want(wish) }()
 	defer delivery.Recover(&err)
 	h, nowhere, err := c.configure(ctx)
 	if err != nil {
 		return nil, err
 	}
 	wish = h.TelemetryWanted()
-	tell()
+	c.want(wish)
+	c.made.Store(h)
 	h.OnInvocationEnd = c.ends.Finish
 	if err := h.Start(ctx); err != nil {
 		return nil, err
@@ -168,9 +174,48 @@ func (c *collector) begin(ctx context.Context) (h *host.Host, err error) {
 	return h, nil
 }
 
+// want says what the components want of Lambda's telemetry events; the first word counts.
+func (c *collector) want(wish delivery.TelemetryWish) {
+	select {
+	case c.wish <- wish:
+	default:
+	}
+}
+
+// inTime is begin, but nobody waits longer than the limit for a component of somebody else that hangs: the function would fail.
+func (c *collector) inTime(ctx context.Context) (*host.Host, error) {
+	var h *host.Host
+	began := make(chan error, 1)
+	go func() {
+		made, err := c.begin(ctx)
+		h = made
+		began <- err
+	}()
+	over, cancel := delivery.WithRunningTime(ctx, c.limit)
+	defer cancel()
+	select {
+	case err := <-began:
+		return h, err
+	case <-over.Done():
+	}
+	go func() { // another runs instead
+		if <-began == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			_ = h.Close(ctx)
+		}
+	}()
+	c.want(delivery.TelemetryWish{})
+	problem := &host.Problem{Cause: "it has not started within " + c.limit.String(), Remedy: "a component waits for what does not come: check what it needs, or take it out"}
+	if made := c.made.Load(); made != nil {
+		problem.Key = made.Starting()
+	}
+	return nil, problem
+}
+
 // start makes the host run. When its configuration is no good, one that takes everything and counts it as dropped runs instead.
 func (c *collector) start(ctx context.Context) *host.Host {
-	h, err := c.begin(ctx)
+	h, err := c.inTime(ctx)
 	if err == nil {
 		return h
 	}

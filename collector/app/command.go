@@ -52,7 +52,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, versi
 	}
 	logger, level, log := newLogger(stdout, os.Getenv, os.Environ())
 	info := component.BuildInfo{Command: "opentelemetry-lambda-collector", Description: "OpenTelemetry Collector for AWS Lambda", Version: version}
-	c := &collector{uris: given, components: components, info: info, logger: logger, level: level, secrets: log.secrets}
+	c := &collector{uris: given, components: components, info: info, logger: logger, level: level, secrets: log.secrets, limit: startLimit}
 	switch address := os.Getenv("AWS_LAMBDA_RUNTIME_API"); {
 	case verb == "help":
 		fmt.Fprint(stdout, usage)

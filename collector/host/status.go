@@ -62,6 +62,18 @@ func (h *Host) reportStarted(p *part) {
 	}
 }
 
+// Starting is the key of the component that is being started, "" when none is.
+func (h *Host) Starting() string {
+	h.statuses.Lock()
+	defer h.statuses.Unlock()
+	for _, p := range h.parts {
+		if p.status == componentstatus.StatusStarting {
+			return p.section + "::" + p.id.String()
+		}
+	}
+	return ""
+}
+
 // follows tells whether a component may get from one status to another, as the Collector defines it.
 func follows(from, to componentstatus.Status) bool {
 	switch from {
