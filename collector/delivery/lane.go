@@ -188,7 +188,7 @@ func (l *Lane) Oldest() time.Time {
 	return l.queue[0].taken
 }
 
-// Flush releases, and waits until the lane is empty or has given up for now, or ctx ends.
+// Flush releases, and waits until what it releases is sent or given up for now, or ctx ends. What comes meanwhile it does not wait for.
 func (l *Lane) Flush(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,7 +197,7 @@ func (l *Lane) Flush(ctx context.Context) {
 	l.drain(ctx, max(distrust, l.credit))
 }
 
-// drain waits, with the lock released, until the lane is idle, ctx ends, or nothing was answered soon for as long as limit says.
+// drain waits, with the lock released, until what waits now is settled, ctx ends, or nothing was answered soon for as long as limit says.
 func (l *Lane) drain(ctx context.Context, limit time.Duration) {
 	l.draining++
 	defer func() { l.draining-- }()
@@ -205,7 +205,15 @@ func (l *Lane) drain(ctx context.Context, limit time.Duration) {
 	since, answers := time.Now(), l.answers
 	enough := time.NewTimer(limit)
 	defer enough.Stop()
-	for waits := true; waits && !l.idle(); {
+	last, onward := l.count, false
+	for waits := true; waits; {
+		if l.idle(last) {
+			if onward || l.flying == 0 {
+				break
+			}
+			onward, last = true, l.queue[l.flying-1].number // a request has begun that a freeze would cut
+			continue
+		}
 		changed := l.changed
 		l.mu.Unlock()
 		select {
@@ -264,7 +272,10 @@ func (l *Lane) Stop() {
 	l.queue, l.held, l.units = nil, 0, 0
 }
 
-func (l *Lane) idle() bool { return l.flying == 0 && !l.ready() }
+// idle tells whether no item up to a number waits for more than a pause or a release.
+func (l *Lane) idle(last int) bool {
+	return len(l.queue) == 0 || l.queue[0].number > last || (l.flying == 0 && !l.ready())
+}
 
 // ready tells whether a request is to be made.
 func (l *Lane) ready() bool { return len(l.queue) > 0 && !l.paused && l.released(l.queue[0]) }

@@ -448,3 +448,43 @@ func TestRecoverSaysWhatAndWhere(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// giver puts a message every few milliseconds until stop is called, as a background thread of a function does.
+func giver(put func()) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			put()
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+func TestAFlushDoesNotWaitForWhatComesMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lane(&far{delay: 20 * time.Millisecond}, &Tally{}, 1000)
+		defer l.Stop()
+		defer giver(func() { l.Put(Item{Body: []byte("a"), Records: 1}) })()
+		time.Sleep(50 * time.Millisecond)
+		if took := within(t, time.Minute, l.Flush); took > 80*time.Millisecond { // the request in flight, ours, and one that has begun by then
+			t.Errorf("a lane held the environment for %s", took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		defer time.Sleep(time.Second) // what is being handed on
+		s := NewStage(StageSettings{Signal: pipeline.SignalTraces, Logger: zap.NewNop(), MaxBytes: 1000, Single: true,
+			Deliver: func(context.Context, []Load) error { time.Sleep(4 * time.Millisecond); return nil }}, &Tally{})
+		defer s.Stop()
+		defer giver(func() { s.Put(Load{Records: 1}); s.Put(Load{Records: 1}) })()
+		time.Sleep(50 * time.Millisecond)
+		if took := within(t, time.Minute, s.Flush); took > time.Second {
+			t.Errorf("a stage held the environment for %s", took)
+		}
+	})
+}

@@ -42,6 +42,7 @@ type Stage struct {
 	records int
 	bytes   int
 	flying  int // records that are being handed on
+	front   int // number of the first load of these
 	count   int // number of the newest load
 	through int // loads up to this number are handed on whatever else
 	holding bool
@@ -103,13 +104,13 @@ func (s *Stage) Oldest() (oldest time.Time) {
 	return oldest
 }
 
-// Flush hands on everything, and waits until the next consumer has it, or ctx ends.
+// Flush hands on everything, and waits until the next consumer has it, or ctx ends. What comes meanwhile it does not wait for.
 func (s *Stage) Flush(ctx context.Context) {
 	s.Release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.count
-	for s.flying > 0 || (len(s.queue) > 0 && s.queue[0].number <= last) {
+	for (s.flying > 0 && s.front <= last) || (len(s.queue) > 0 && s.queue[0].number <= last) {
 		changed := s.changed
 		s.mu.Unlock()
 		select {
@@ -181,7 +182,7 @@ func (s *Stage) run() {
 		}
 		before := s.records
 		loads := s.pop(n)
-		s.flying = before - s.records
+		s.flying, s.front = before-s.records, loads[0].number
 		s.mu.Unlock()
 		err := Safely(func() error { return s.set.Deliver(context.Background(), loads) })
 		s.mu.Lock()
