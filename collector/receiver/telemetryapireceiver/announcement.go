@@ -61,5 +61,9 @@ func parseAnnouncement(datagram string) *announcement {
 func (r *telemetryReceiver) announced(a *announcement) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.invocations.get(a.request).told = a
+	i := r.invocations.get(a.request)
+	if i.done || i.settled {
+		i = r.invocations.again(a.request, time.Now())
+	}
+	i.told = a
 }

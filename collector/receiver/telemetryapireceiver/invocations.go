@@ -14,6 +14,7 @@ const remembered = 256 // invocations; log lines may come late
 // invocation is what is known of one.
 type invocation struct {
 	id          string
+	since       time.Time // of an attempt that is not the first with this id; what happened before is of the one before
 	arn         string
 	traceHeader string
 	deadline    time.Time
@@ -43,16 +44,34 @@ func (all *invocations) find(id string) *invocation {
 }
 
 func (all *invocations) get(id string) *invocation {
-	i := all.find(id)
-	if i == nil {
-		i = &invocation{id: id}
-		if len(all.list) >= remembered { // the oldest, but none whose failure may still need a span
-			oldest := max(0, slices.IndexFunc(all.list, func(i *invocation) bool { return i.failure == nil }))
-			all.list = slices.Delete(all.list, oldest, oldest+1)
-		}
-		all.list = append(all.list, i)
+	if i := all.find(id); i != nil {
+		return i
 	}
+	return all.add(&invocation{id: id})
+}
+
+func (all *invocations) add(i *invocation) *invocation {
+	if len(all.list) >= remembered { // the oldest, but none whose failure may still need a span
+		oldest := max(0, slices.IndexFunc(all.list, func(i *invocation) bool { return i.failure == nil }))
+		all.list = slices.Delete(all.list, oldest, oldest+1)
+	}
+	all.list = append(all.list, i)
 	return i
+}
+
+// again is the next attempt: Lambda tries an asynchronous invocation that failed a minute later, with the same id.
+func (all *invocations) again(id string, now time.Time) *invocation {
+	return all.add(&invocation{id: id, since: now.Add(-time.Second)}) // what Lambda tells of it may have happened before we hear of it
+}
+
+// at is the attempt to which an event of that time belongs.
+func (all *invocations) at(id string, when time.Time) *invocation {
+	for _, i := range slices.Backward(all.list) {
+		if i.id == id && !when.Before(i.since) {
+			return i
+		}
+	}
+	return all.get(id)
 }
 
 // open tells whether one has neither ended nor failed.

@@ -144,13 +144,13 @@ func (r *telemetryReceiver) platform(event delivery.TelemetryEvent, record recor
 	case "platform.initStart", "platform.restoreStart", "platform.initRuntimeDone", "platform.restoreRuntimeDone", "platform.initReport", "platform.restoreReport":
 		r.phase(event, record)
 	case "platform.start":
-		i := r.invocations.get(record.requestID)
+		i := r.invocations.at(record.requestID, event.Time)
 		i.begin, r.invocations.current = first(i.begin, event.Time), i.id
 		i.traceHeader = or(i.traceHeader, record.traceHeader)
 	case "platform.runtimeDone":
-		r.runtimeDone(r.invocations.get(record.requestID), event.Time, record)
+		r.runtimeDone(r.invocations.at(record.requestID, event.Time), event.Time, record)
 	case "platform.report":
-		r.report(r.invocations.get(record.requestID), event.Time, record)
+		r.report(r.invocations.at(record.requestID, event.Time), event.Time, record)
 	}
 }
 
@@ -160,11 +160,14 @@ func (r *telemetryReceiver) InvocationBegan(told delivery.Invocation) {
 	defer r.unlockAndSend()
 	now := time.Now()
 	i := r.invocations.get(told.RequestID)
+	if !i.invoked.IsZero() {
+		i = r.invocations.again(told.RequestID, now)
+	}
 	i.arn, i.deadline, i.traceHeader = told.ARN, told.Deadline, or(i.traceHeader, told.TraceHeader)
 	i.cold = !r.began && r.onDemand && now.Sub(r.made) < 10*time.Second // later: made ready ahead of need
 	i.invoked = now
 	r.began = true
-	r.decide(i.id, func(i *invocation) *failure { return i.failure }) // the report did not come, and the environment lives
+	r.decide(i, func(i *invocation) *failure { return i.failure }) // the report did not come, and the environment lives
 }
 
 // InvocationDelivered says that the span of the invocation, whatever became of it, is not missing.
@@ -182,7 +185,7 @@ func (r *telemetryReceiver) EnvironmentEnds(ctx context.Context, reason string) 
 	if reason == "timeout" || reason == "failure" {
 		r.await(ctx)
 	}
-	r.decide("", func(i *invocation) *failure {
+	r.decide(nil, func(i *invocation) *failure {
 		switch {
 		case i.failure != nil:
 			return i.failure
@@ -218,9 +221,9 @@ func (r *telemetryReceiver) await(ctx context.Context) {
 }
 
 // decide makes spans of the invocations, but for one, whose failure is now as well known as it will be. r.mu is held.
-func (r *telemetryReceiver) decide(but string, failureOf func(*invocation) *failure) {
+func (r *telemetryReceiver) decide(but *invocation, failureOf func(*invocation) *failure) {
 	for _, i := range r.invocations.list {
-		if i.id == but || i.settled {
+		if i == but || i.settled {
 			continue
 		}
 		if f := failureOf(i); f != nil {
