@@ -162,3 +162,19 @@ func start(t *testing.T, lambda *fakeLambda, file string, env ...string) *extens
 	t.Cleanup(func() { _ = e.Process.Kill(); <-e.gone; http.DefaultClient.CloseIdleConnections() })
 	return e
 }
+
+func TestASignedURLIsNotInTheLog(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = closed.Close() // nobody listens there
+	lambda := newLambda(t, true)
+	e := start(t, lambda, "http://"+closed.Addr().String()+"/config.yaml?X-Amz-Signature=5ec4e75ec4e7")
+	lambda.next()
+	lambda.shutdown("spindown")
+	e.end()
+	if said := e.out.String(); strings.Contains(said, "5ec4e7") || !strings.Contains(said, "/config.yaml?") {
+		t.Errorf("%s", said)
+	}
+}

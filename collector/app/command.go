@@ -51,6 +51,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer, versi
 		given = embeddedURIs(embedded)
 	}
 	logger, level, log := newLogger(stdout, os.Getenv, os.Environ())
+	for _, uri := range given {
+		log.secrets.address(uri)
+	}
 	info := component.BuildInfo{Command: "opentelemetry-lambda-collector", Description: "OpenTelemetry Collector for AWS Lambda", Version: version}
 	c := &collector{uris: given, components: components, info: info, logger: logger, level: level, secrets: log.secrets, limit: startLimit}
 	switch address := os.Getenv("AWS_LAMBDA_RUNTIME_API"); {

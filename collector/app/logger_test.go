@@ -104,15 +104,17 @@ func TestSecretsAreNotInTheLog(t *testing.T) {
 		environment := []string{`OTEL_EXPORTER_OTLP_HEADERS=api-key=hunter%3D22,x=y`, "AWS_SESSION_TOKEN=sessiontoken", "HOME=/root", "PLAIN=plainvalue"}
 		logger, _, log := newLogger(&out, variables{"AWS_LAMBDA_LOG_FORMAT": format}.get, environment)
 		log.secrets.configuration(map[string]any{
-			"exporters":  map[string]any{"a": map[string]any{"endpoint": "http://visible", "headers": map[string]any{"Authorization": `Bearer abc"defgh`, "n": 1}}},
+			"exporters": map[string]any{"a": map[string]any{"endpoint": "http://visible", "headers": map[string]any{"Authorization": `Bearer abc"defgh`, "n": 1}},
+				"b": map[string]any{"endpoint": "https://visible-too:4318/v1?api-key=query%2Bkey", "proxy_url": "http://visible-user:proxyword@proxy:3128"}},
 			"extensions": map[string]any{"b": map[string]any{"client_auth": map[string]any{"username": "visible-user", "password": "swordfish"}, "list": []any{map[string]any{"token": "tokens-too"}}}},
 		}, false)
-		for i, text := range []string{"hunter%3D22", "hunter=22", "sessiontoken", `Bearer abc"defgh`, `abc"defgh`, "swordfish", "tokens-too"} {
+		log.secrets.address("https://bucket/config.yaml?X-Amz-Signature=5ec4e7")
+		for i, text := range []string{"https://bucket/config.yaml?X-Amz-Signature=5ec4e7", "v1?api-key=query%2Bkey", "query+key", "visible-user:proxyword@proxy", "hunter%3D22", "hunter=22", "sessiontoken", `Bearer abc"defgh`, `abc"defgh`, "swordfish", "tokens-too"} {
 			logger.Warn(fmt.Sprint(i), zap.Error(errors.New("server said: "+text)), zap.Any("any", map[string]any{"x": text}))
 			logger.Warn(fmt.Sprint(i, text))
 		}
 		logger.Warn("http://visible visible-user /root plainvalue y")
-		for _, hidden := range []string{"hunter", "sessiontoken", "defgh", "swordfish", "tokens-too"} {
+		for _, hidden := range []string{"hunter", "sessiontoken", "defgh", "swordfish", "tokens-too", "5ec4e7", "query", "proxyword"} {
 			if strings.Contains(out.String(), hidden) {
 				t.Errorf("%s is in %s", hidden, out.String())
 			}

@@ -53,7 +53,7 @@ func (s *secrets) environment(variables []string) {
 	}
 }
 
-// configuration adds what stands under headers, and under keys whose names say that they are secret.
+// configuration adds what stands under headers, under keys whose names say that they are secret, and in URLs.
 func (s *secrets) configuration(node any, inside bool) {
 	switch n := node.(type) {
 	case map[string]any:
@@ -67,6 +67,26 @@ func (s *secrets) configuration(node any, inside bool) {
 	case string:
 		if inside {
 			s.add(n)
+		}
+		s.address(n)
+	}
+}
+
+// address adds what a URL holds behind its ? (presigned URLs, keys) and its password.
+func (s *secrets) address(text string) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return
+	}
+	if password, ok := u.User.Password(); ok {
+		s.add(password)
+		s.add(url.PathEscape(password))
+	}
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		_, value, _ := strings.Cut(pair, "=")
+		s.add(value)
+		if plain, err := url.QueryUnescape(value); err == nil && plain != value {
+			s.add(plain)
 		}
 	}
 }
