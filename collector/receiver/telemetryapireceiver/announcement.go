@@ -62,7 +62,7 @@ func (r *telemetryReceiver) announced(a *announcement) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := r.invocations.get(a.request)
-	if i.done || i.settled {
+	if i.told != nil && (i.done || i.settled) { // a single one may be heard after the end
 		i = r.invocations.again(a.request, time.Now())
 	}
 	i.told = a
