@@ -177,6 +177,12 @@ SENDER = """
 """
 
 
+def destination(protocol: str) -> dict[str, str]:
+    """The variables that make the Collector send to the local Lambda's backend by grpc or http/protobuf."""
+    port = {"grpc": 14317, "http/protobuf": 14318}[protocol]
+    return {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
+
+
 def built(folder: str) -> Path:
     """The layer of this folder, built from this source."""
     return build.build(PROJECT, next(layer for layer in PROJECT.catalogue.layers.values() if layer.folder == folder), HERE).zip

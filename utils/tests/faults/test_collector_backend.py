@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from e2e.local_parts import PROJECT, SENDER, collector, function
+from e2e.local_parts import PROJECT, SENDER, collector, destination, function
 from otel_layers.cli.session import session
 from otel_layers.local.backend import HEALTHY, fault
 
@@ -18,7 +18,7 @@ KEPT = (
 )
 
 
-GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:14317"}
+GRPC = destination("grpc")
 
 
 @pytest.mark.parametrize("timeout_s", [3, pytest.param(900, marks=pytest.mark.slow)])
@@ -27,10 +27,11 @@ def test_a_backend_that_fails_and_heals(tmp_path: Path, spec: str, timeout_s: in
     fail_and_heal(tmp_path, spec, timeout_s, {}, permanent=spec in PERMANENT)
 
 
+@pytest.mark.parametrize("timeout_s", [3, pytest.param(900, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("spec", [*PERMANENT, *KEPT])
-def test_a_backend_of_grpc_that_fails_and_heals(tmp_path: Path, spec: str) -> None:
+def test_a_backend_of_grpc_that_fails_and_heals(tmp_path: Path, spec: str, timeout_s: int) -> None:
     permanent = spec in PERMANENT or spec.startswith("500")  # the backend says INTERNAL, which OTLP over gRPC does not send again
-    fail_and_heal(tmp_path, spec, 3, GRPC, permanent=permanent)
+    fail_and_heal(tmp_path, spec, timeout_s, GRPC, permanent=permanent)
 
 
 def test_every_signal_by_grpc(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.local_parts import PROJECT, SENDER, collector, function
+from e2e.local_parts import PROJECT, SENDER, collector, destination, function
 from otel_layers.cli.session import session
 from otel_layers.local.backend import HEALTHY, Fault
 
 SIGNALS = ("spans", "metrics", "logs")
+POLICIES = ("auto", "end", "periodic", "shutdown")
 
 
 def freeze_at_random(ours: Any, random_: random.Random, over: threading.Event) -> None:
@@ -30,14 +31,30 @@ def latency(random_: random.Random) -> Fault:
     return Fault(kind, random_.uniform(0, 0.3)) if kind == "slow" else Fault(kind)
 
 
-@pytest.mark.parametrize("policy", ["auto", "end", "periodic", "shutdown"])
-@pytest.mark.parametrize("count", [40, pytest.param(250, marks=pytest.mark.slow)])
+def slow(*values: object) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(("protocol", "count"), [("http/protobuf", 40), slow("http/protobuf", 250), slow("grpc", 250)])
 @pytest.mark.timeout(1200)
-def test_nothing_is_lost_and_nothing_comes_twice_but_what_a_freeze_cut(tmp_path: Path, policy: str, count: int) -> None:
+def test_nothing_is_lost_and_nothing_comes_twice_but_what_a_freeze_cut(tmp_path: Path, policy: str, protocol: str, count: int) -> None:
+    lossless(tmp_path, policy, protocol, count)
+
+
+@pytest.mark.parametrize("policy", ["auto", "end"])
+def test_nothing_is_lost_over_grpc(tmp_path: Path, policy: str) -> None:
+    lossless(tmp_path, policy, "grpc", 40)
+
+
+def lossless(tmp_path: Path, policy: str, protocol: str, count: int) -> None:
+    """`count` invocations, and SHUTDOWN at the end."""
     seed = int(os.environ.get("LOSSLESS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
     print(f"LOSSLESS_SEED={seed}")
     random_, over = random.Random(seed), threading.Event()
-    made = function(tmp_path, SENDER, layers=(collector(),), environment={"OTEL_LAMBDA_FLUSH": policy}, memory_mb=256, timeout_s=30)
+    made = function(
+        tmp_path, SENDER, layers=(collector(),), environment={"OTEL_LAMBDA_FLUSH": policy, **destination(protocol)}, memory_mb=256, timeout_s=30
+    )
     sent, freezes = dict.fromkeys(SIGNALS, 0), random.Random(seed + 1)
     with session(PROJECT, [made]) as (ours, finish):
         freezer = threading.Thread(target=freeze_at_random, args=(ours, freezes, over))
