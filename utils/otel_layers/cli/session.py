@@ -143,6 +143,7 @@ def record(done: local.Invocation) -> dict[str, Any]:
         "initMs": done.init_ms,
         "durationMs": done.duration_ms,
         "extensionMs": done.extension_ms,
+        "extensionsMs": dict(done.extensions_ms),
         "billedMs": done.billed_ms,
         "maxMemoryMB": done.max_memory_mb,
         "frozenMs": done.frozen_ms,

@@ -6,6 +6,7 @@ import math
 import secrets
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from ..function import Function
@@ -53,6 +54,7 @@ def outcome(
     ended: int,
     peak_mb: float,
     *,
+    held: Mapping[str, float] | None = None,
     billed: bool = True,
 ) -> Invocation:
     """The invocation as it went."""
@@ -74,8 +76,17 @@ def outcome(
         response_ns=wall(current.response_at) if current.response_at else 0,
         ended_ns=wall(ended),
         trace_header=current.trace_header,
+        extensions_ms=held or {},
         init=init,
     )
+
+
+def held(generation: Generation, current: Current, ended: int) -> dict[str, float]:
+    """How long each extension that has the invocation's INVOKE took after the response, in ms; one that is not ready, until the end."""
+    if not current.response_at:
+        return {}
+    told = [e for e in generation.extensions.values() if "INVOKE" in e.events]
+    return {e.name: round(max(0, (e.next_at if e.idle else ended) - current.response_at) / 1e6, 3) for e in told}
 
 
 def phases(generation: Generation, ended: int) -> tuple[Phase, ...]:

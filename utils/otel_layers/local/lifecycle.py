@@ -305,7 +305,8 @@ class ExecutionEnvironment:
         if status == "timeout":
             self._on_line("function", f"{stamp(ended)} {current.request_id} Task timed out after {self.function.timeout_s:.2f} seconds", ended)
         self._drain()
-        invocation = invoking.outcome(self.function, current, init, frozen_ms, status, error, ended, self._sandbox.peak_mb())
+        held, peak = invoking.held(generation, current, ended), self._sandbox.peak_mb()
+        invocation = invoking.outcome(self.function, current, init, frozen_ms, status, error, ended, peak, held=held)
         figures = {"durationMs": invocation.duration_ms, "billedDurationMs": invocation.billed_ms, "maxMemoryUsedMB": invocation.max_memory_mb}
         if invocation.init_ms is not None:
             figures["initDurationMs"] = invocation.init_ms

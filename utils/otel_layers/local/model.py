@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UsageError
@@ -105,7 +105,8 @@ class Invocation:
     One invocation as it went.
 
     `duration_ms` is the report's: from the start to the end, when the runtime and every extension had called next (or to the kill);
-    `extension_ms` is the part of it after the response. `billed_ms` is that and the init, rounded up, as AWS bills it.
+    `extension_ms` is the part of it after the response, `extensions_ms` that of each extension that gets INVOKE, to its last next (or
+    the kill; 0 for one that was ready before the response). `billed_ms` is that and the init, rounded up, as AWS bills it.
     A time-out after the response has status timeout and keeps the response, which the caller had already;
     `response_ns` is 0 when there was none. On managed instances it ends with the response, and nothing is billed for its duration.
     """
@@ -125,6 +126,7 @@ class Invocation:
     response_ns: int
     ended_ns: int
     trace_header: str
+    extensions_ms: Mapping[str, float] = field(default_factory=dict)
     init: Init | None = None  # the cold start that came before it, or the suppressed init inside it
 
 

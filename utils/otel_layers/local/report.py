@@ -14,7 +14,7 @@ from .. import files
 from . import otlp
 from .report_chart import LEGEND, chart, text
 from .report_html import Html, el, join, table
-from .waterfall_rows import COSTS, charts, costs
+from .waterfall_rows import charts, costs
 
 _COLOURS = 6  # .s0 to .s5 in report_page.css
 
@@ -95,8 +95,9 @@ def _traces(spans: list[otlp.Span], invocations: list[Mapping[str, Any]]) -> Htm
 def _costs(invocations: list[Mapping[str, Any]]) -> Html | None:
     if not invocations:
         return None
-    rows: list[list[object]] = [[*row[:2], _status(row[2]), *row[3:]] for row in costs(invocations)]
-    return el("section", el("h2", "What it took"), table(list(COSTS), rows, frozenset({0, *range(3, len(COSTS))})))
+    head, found = costs(invocations)
+    rows: list[list[object]] = [[*row[:2], _status(row[2]), *row[3:]] for row in found]
+    return el("section", el("h2", "What it took"), table(list(head), rows, frozenset({0, *range(3, len(head))})))
 
 
 def _status(status: str) -> Html:

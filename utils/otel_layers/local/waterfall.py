@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from .. import console
 from .otlp import Span
-from .waterfall_rows import COSTS, Chart, Line, charts, costs
+from .waterfall_rows import Chart, Line, charts, costs
 from .waterfall_scale import Scale, duration
 
 # how a bar is drawn: with and without Unicode, and its colour
@@ -53,11 +53,11 @@ def render(spans: Sequence[Span], invocations: Sequence[Mapping[str, Any]], *, w
 def cost_table(invocations: Sequence[Mapping[str, Any]], *, unicode: bool = True) -> str:
     """What each invocation took and cost, as aligned text."""
     painter = _Painter(100, unicode, colour=False)
-    rows = [tuple(painter.clean(cell) for cell in row) for row in costs(invocations)]
-    widths = [max(len(row[i]) for row in (COSTS, *rows)) for i in range(len(COSTS))]
-    adjusted = [[c.ljust(w) if i in (1, 2) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))] for row in rows]
-    head = [c.ljust(w) if i in (1, 2) else c.rjust(w) for i, (c, w) in enumerate(zip(COSTS, widths, strict=True))]
-    return console.table(head, adjusted)
+    head, rows = costs(invocations)
+    cells = [[painter.clean(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    adjusted = [[c.ljust(w) if i in (1, 2) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))] for row in cells]
+    return console.table(adjusted[0], adjusted[1:])
 
 
 class _Painter:

@@ -10,8 +10,6 @@ from . import otlp
 from .otlp import Span, Story
 from .waterfall_scale import Scale, scale
 
-COSTS = ("#", "function", "status", "init ms", "duration ms", "extension ms", "billed ms", "max MB", "frozen ms")
-
 
 @dataclass(frozen=True)
 class Phase:
@@ -156,13 +154,31 @@ def error(span: Span) -> str:
     return str(span.attributes.get("error.type") or thrown or span.status_message or "error")
 
 
-def costs(invocations: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """The cost table's rows, under COSTS."""
-    keys = ("initMs", "durationMs", "extensionMs", "billedMs", "maxMemoryMB", "frozenMs")
-    return [
-        (str(i), str(inv.get("function", "")), str(inv.get("status", "")), *(_number(inv.get(k), k) for k in keys))
-        for i, inv in enumerate(invocations, 1)
-    ]
+_COSTS = {
+    "initMs": "init ms",
+    "durationMs": "duration ms",
+    "extensionMs": "extension ms",
+    "billedMs": "billed ms",
+    "maxMemoryMB": "max MB",
+    "frozenMs": "frozen ms",
+}
+
+
+def costs(invocations: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The cost table: its head, and a row an invocation; extensions have a column each."""
+    names = list(dict.fromkeys(name for inv in invocations for name in inv.get("extensionsMs") or ()))
+    head = ["#", "function", "status"]
+    for key, words in _COSTS.items():
+        head += [words, *(f"{name} ms" for name in names)] if key == "extensionMs" else [words]
+    rows = []
+    for number, inv in enumerate(invocations, 1):
+        row = [str(number), str(inv.get("function", "")), str(inv.get("status", ""))]
+        for key in _COSTS:
+            row.append(_number(inv.get(key), key))
+            if key == "extensionMs":
+                row += [_number((inv.get("extensionsMs") or {}).get(name), key) for name in names]
+        rows.append(tuple(row))
+    return tuple(head), rows
 
 
 def _number(found: Any, key: str) -> str:

@@ -89,6 +89,8 @@ def test_the_sample_as_the_readme_shows_it(tmp_path: Path, zips: list[Path]) -> 
     assert second["frozenMs"] >= 1000
     for key in ("requestId", "durationMs", "extensionMs", "billedMs", "maxMemoryMB"):
         assert first[key]
+    assert list(first["extensionsMs"]) == ["collector"]
+    assert "collector ms" in done.stdout
     spans = otlp.spans(result["resourceSpans"])
     producers = [s for s in spans if s.kind == "PRODUCER" or s.name.startswith("SQS")]
     consumers = [s for s in spans if s.kind == "CONSUMER"]

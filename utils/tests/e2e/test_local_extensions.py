@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from e2e.local_parts import EXTENSION, PROJECT, function, layer, region, result, said, texts
 from otel_layers.local import Endpoints, environment
 
@@ -52,8 +53,30 @@ def test_the_invocation_ends_when_the_extension_is_ready_again(tmp_path: Path) -
     assert got.extension_ms >= 300
     assert got.ended_ns - got.response_ns >= 300e6
     assert got.duration_ms >= 400
+    assert got.extensions_ms == {"watcher": got.extension_ms}
     done, report = (next(e["record"] for e in env.platform if e["type"] == f"platform.{kind}") for kind in ("runtimeDone", "report"))
     assert done["metrics"]["durationMs"] < 300 <= report["metrics"]["durationMs"]
+
+
+def test_each_extension_has_its_own_account(tmp_path: Path) -> None:
+    """One holds the end of the invocation, one is ready long before, one gets no INVOKE."""
+    quick = EXTENSION.replace('os.environ.get("EXTENSION_HOLDS")', "False")
+    idle = EXTENSION.replace('os.environ.get("EXTENSION_EVENTS", "INVOKE,SHUTDOWN")', '"SHUTDOWN"')
+    made = layer(tmp_path, "ext", {"extensions/slow*": EXTENSION, "extensions/quick*": quick, "extensions/idle*": idle})
+    source = "import time\ndef handler(event, context):\n    time.sleep(0.3)\n"
+    with environment(PROJECT, function(tmp_path, source, layers=(made,), environment={"EXTENSION_HOLDS": "1"}), Endpoints()) as env:
+        got = env.invoke(b"1")
+    assert set(got.extensions_ms) == {"slow", "quick"}
+    assert got.extensions_ms["slow"] == got.extension_ms > got.extensions_ms["quick"]
+
+
+def test_an_extension_that_is_never_ready_counts_to_the_end(tmp_path: Path) -> None:
+    made = layer(tmp_path, "ext", {"extensions/watcher*": EXTENSION})
+    with environment(PROJECT, function(tmp_path, HELLO, layers=(made,), environment={"EXTENSION_HOLDS": "60"}, timeout_s=1), Endpoints()) as env:
+        got = env.invoke(b"1")
+    assert got.status == "timeout"
+    assert got.extensions_ms == {"watcher": got.extension_ms}
+    assert got.ended_ns - got.response_ns == pytest.approx(got.extension_ms * 1e6, abs=1e3)
 
 
 def test_an_extension_for_shutdown_only_gets_no_invoke(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def result(word="plain"):
                 "initMs": 12.5,
                 "durationMs": 5,
                 "extensionMs": 1,
+                "extensionsMs": {f"extension {word}": 0.7},
                 "billedMs": 18,
                 "maxMemoryMB": 40,
                 "frozenMs": 0,

@@ -1,6 +1,7 @@
 """Waterfalls as text: what stands in which line, where bars stand, what a terminal can be sent."""
 
 import io
+import re
 import unicodedata
 
 import pytest
@@ -254,3 +255,11 @@ def test_durations(ns, words):
 def test_an_event_tells_the_error():
     failed = span(1, error="message", events=(Event("exception", T0, {"exception.type": "KeyError"}),))
     assert "✗ KeyError" in waterfall.render([failed], [])
+
+
+def test_each_extension_has_a_column_of_its_own():
+    one = invocation("1", 0, 10, 30, extensionsMs={"collector": 12.5, "watcher": 20.0})
+    two = invocation("2", 50, 60, 60, extensionsMs={"collector": 0.0})
+    head, *rows = waterfall.cost_table([one, two]).splitlines()
+    assert re.split(r"\s{2,}", head.strip())[5:9] == ["extension ms", "collector ms", "watcher ms", "billed ms"]
+    assert [row.split()[5:8] for row in rows[1:]] == [["20", "12.5", "20"], ["0", "0", "-"]]
