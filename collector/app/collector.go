@@ -14,6 +14,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/host"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambda"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/startup"
 )
 
 type collector struct {
@@ -38,7 +39,7 @@ const startLimit = 5 * time.Second
 func (c *collector) extension(ctx context.Context, address, name, initialization string) {
 	built := make(chan *host.Host, 1)
 	c.wish = make(chan delivery.TelemetryWish, 1)
-	go func() { built <- c.start(ctx) }()
+	go func() { startup.Room(); built <- c.start(ctx) }()
 	events, schema := []string{lambda.Invoke, lambda.Shutdown}, "2022-12-13"
 	if initialization == "lambda-managed-instances" {
 		events, schema = events[1:], "2025-01-29"

@@ -25,17 +25,21 @@ type config struct {
 }
 
 type service struct {
-	Extensions []component.ID                `mapstructure:"extensions"`
-	Pipelines  map[pipeline.ID]*pipelineKeys `mapstructure:"pipelines"`
-	Telemetry  struct {
-		Logs struct {
-			Level string `mapstructure:"level"`
-		} `mapstructure:"logs"`
-		// The stock service's own metrics, traces and resource: this host has none, and a configuration that has them is good.
-		Metrics  map[string]any `mapstructure:"metrics"`
-		Traces   map[string]any `mapstructure:"traces"`
-		Resource map[string]any `mapstructure:"resource"`
-	} `mapstructure:"telemetry"`
+	Extensions []component.ID               `mapstructure:"extensions"`
+	Pipelines  map[pipeline.ID]pipelineKeys `mapstructure:"pipelines"`
+	Telemetry  telemetryKeys                `mapstructure:"telemetry"`
+}
+
+type telemetryKeys struct {
+	Logs logsKeys `mapstructure:"logs"`
+	// The stock service's own metrics, traces and resource: this host has none, and a configuration that has them is good.
+	Metrics  map[string]any `mapstructure:"metrics"`
+	Traces   map[string]any `mapstructure:"traces"`
+	Resource map[string]any `mapstructure:"resource"`
+}
+
+type logsKeys struct {
+	Level string `mapstructure:"level"`
 }
 
 type pipelineKeys struct {
@@ -44,7 +48,7 @@ type pipelineKeys struct {
 	Exporters  []component.ID `mapstructure:"exporters"`
 }
 
-func (p *pipelineKeys) of(section string) []component.ID {
+func (p pipelineKeys) of(section string) []component.ID {
 	return map[string][]component.ID{"receivers": p.Receivers, "processors": p.Processors, "exporters": p.Exporters}[section]
 }
 
@@ -188,13 +192,21 @@ func unmarshal(sub *confmap.Conf, factory component.Factory, section string) (co
 		}
 		visible := confmap.New()
 		if err := errors.Join(visible.Merge(sub), visible.Merge(confmap.NewFromStringMap(plain))); err == nil && len(plain) > 0 {
-			if err := visible.Unmarshal(&cfg); err == nil {
+			if err := into(visible, &cfg); err == nil {
 				return cfg, nil
 			}
 			cfg = factory.CreateDefaultConfig() // it has such a key in a form of its own, or an error to be told as the user wrote it
 		}
 	}
-	return cfg, sub.Unmarshal(&cfg)
+	return cfg, into(sub, &cfg)
+}
+
+// into decodes a configuration. A pointer to the pointer is a type that no program has, and reflect would look through all types for it.
+func into(conf *confmap.Conf, cfg *component.Config) error {
+	if reflect.TypeOf(*cfg).Kind() == reflect.Pointer {
+		return conf.Unmarshal(*cfg)
+	}
+	return conf.Unmarshal(cfg)
 }
 
 // ours tells whether a configuration belongs to a component of this layer.
@@ -215,7 +227,7 @@ func (c *config) check() error {
 	}
 	for id, p := range c.service.Pipelines {
 		key := "service::pipelines::" + id.String()
-		if p == nil || len(p.Receivers) == 0 || len(p.Exporters) == 0 {
+		if len(p.Receivers) == 0 || len(p.Exporters) == 0 {
 			return &Problem{Key: key, Cause: "no receivers or no exporters", Remedy: "a pipeline needs at least one of each"}
 		}
 		for _, section := range []string{"receivers", "processors", "exporters"} {

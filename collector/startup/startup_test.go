@@ -130,6 +130,39 @@ func TestCopyIsDeepAndAgreesWithTheLibraryThatItStandsFor(t *testing.T) {
 	}
 }
 
+type (
+	numbers []int
+	index   map[string]int
+	text    string
+)
+
+func (*text) Method() {}
+
+type embeds struct{ *text }
+
+func TestTypesAreReflects(t *testing.T) {
+	types := []reflect.Type{
+		reflect.TypeFor[[]int](), reflect.TypeFor[numbers](), reflect.TypeFor[map[string]int](), reflect.TypeFor[index](), reflect.TypeFor[[2]int](), reflect.TypeFor[*text](),
+		reflect.TypeFor[text](), reflect.TypeFor[string](), reflect.TypeFor[any](), reflect.TypeFor[embeds](), reflect.TypeFor[struct{ *text }](), reflect.TypeFor[[]string](), reflect.TypeFor[int](),
+	}
+	for _, a := range types {
+		if !MayHaveMethods(a) && reflect.PointerTo(a).NumMethod() > 0 {
+			t.Errorf("*%s has methods", a)
+		}
+		for _, b := range types {
+			if SliceOf(a, b) != reflect.SliceOf(b) || IsSliceOf(a, b) != (a == reflect.SliceOf(b)) {
+				t.Errorf("slice of %s beside %s: %s", b, a, SliceOf(a, b))
+			}
+			if MapOf(a, reflect.TypeFor[string](), b) != reflect.MapOf(reflect.TypeFor[string](), b) {
+				t.Errorf("map of %s beside %s", b, a)
+			}
+		}
+	}
+	if MayHaveMethods(reflect.TypeFor[[]string]()) || !MayHaveMethods(reflect.TypeFor[struct{ *text }]()) {
+		t.Error("a slice may have methods, or a struct that embeds may not")
+	}
+}
+
 func TestCopyOfNothing(t *testing.T) {
 	if got := Copy(nil); got == nil || len(got) != 0 {
 		t.Errorf("%#v", got)
