@@ -98,7 +98,7 @@ func (c *collector) subscribe(ctx context.Context, api *lambda.API, schema strin
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	telemetry, err := lambda.ListenForTelemetry(ctx, &c.ends, wish.Port)
+	telemetry, err := api.ListenForTelemetry(ctx, &c.ends, wish.Port)
 	if err != nil {
 		c.logger.Warn("no port for telemetry events, data is sent while the function runs", zap.NamedError("cause", err), zap.String("remedy", remedy))
 		return nil

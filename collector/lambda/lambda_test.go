@@ -3,6 +3,8 @@ package lambda
 import (
 	"bytes"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -71,7 +73,7 @@ func TestParseEvent(t *testing.T) {
 }
 
 func TestTelemetryAddress(t *testing.T) {
-	telemetry, err := ListenForTelemetry(t.Context(), &Ends{}, 0)
+	telemetry, err := NewAPI("127.0.0.1:9001", "collector").ListenForTelemetry(t.Context(), &Ends{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,5 +181,30 @@ func TestNobodyWaitsForAWordThatIsLost(t *testing.T) {
 		default:
 			t.Errorf("%s: the next invocation's end is not heard", name)
 		}
+	}
+}
+
+func TestTheSandboxHasTheAddressThatLambdaWrites(t *testing.T) {
+	const lambda = "169.254.100.1:9001"
+	for name, one := range map[string]struct{ hosts, api, want string }{
+		"Lambda":         {"127.0.0.1 localhost\n169.254.100.6\tsandbox.localdomain sandbox # ours\n", lambda, "169.254.100.6"},
+		"another name":   {"10.0.0.1 sandbox.localdomain.example\n", "127.0.0.1:9001", "<nil>"},
+		"a remark":       {"# 10.0.0.1 sandbox.localdomain\n10.0.0.2 # sandbox.localdomain", "localhost:9001", "<nil>"},
+		"all interfaces": {"0.0.0.0 sandbox.localdomain\n::1 sandbox.localdomain\nnonsense sandbox.localdomain\n", "[::1]:9001", "<nil>"},
+		"the second":     {"::1 sandbox.localdomain\n\n127.0.0.2 a b sandbox.localdomain\n", lambda, "127.0.0.2"},
+		"an emulator":    {"", "127.0.0.1:9001", "<nil>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "hosts")
+			if err := os.WriteFile(file, []byte(one.hosts), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := sandboxIP(t.Context(), file, one.api).String(); got != one.want {
+				t.Errorf("%s", got)
+			}
+		})
+	}
+	if got := sandboxIP(t.Context(), filepath.Join(t.TempDir(), "no such file"), "127.0.0.1:9001"); got != nil {
+		t.Errorf("%s", got)
 	}
 }

@@ -5,16 +5,20 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 )
 
 const (
-	sandbox  = "sandbox.localdomain"
-	maxBatch = 4 << 20 // bytes; Lambda buffers at most 1 MiB
-	maxQueue = 4       // batches that are taken and not yet read; beyond that Lambda waits
+	sandbox   = "sandbox.localdomain"
+	hostsFile = "/etc/hosts"
+	maxBatch  = 4 << 20 // bytes; Lambda buffers at most 1 MiB
+	maxQueue  = 4       // batches that are taken and not yet read; beyond that Lambda waits
 )
 
 // Telemetry is the server that Lambda sends telemetry events to. It answers first and reads later.
@@ -27,17 +31,15 @@ type Telemetry struct {
 }
 
 // ListenForTelemetry opens a port (0: any) at the address that Lambda reaches: sandbox.localdomain where that is this machine, else loopback.
-func ListenForTelemetry(ctx context.Context, ends *Ends, port int) (*Telemetry, error) {
+func (a *API) ListenForTelemetry(ctx context.Context, ends *Ends, port int) (*Telemetry, error) {
 	host, listener, number := sandbox, net.Listener(nil), strconv.Itoa(port)
-	lookup, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
-	defer cancel()
-	addresses, err := net.DefaultResolver.LookupIP(lookup, "ip4", sandbox)
-	if err == nil && !addresses[0].IsUnspecified() {
-		listener, err = net.Listen("tcp", net.JoinHostPort(addresses[0].String(), number))
+	var err error
+	if ip := sandboxIP(ctx, hostsFile, a.address); ip != nil {
+		listener, _ = delivery.Listen(net.JoinHostPort(ip.String(), number))
 	}
 	if listener == nil {
 		host = "127.0.0.1"
-		if listener, err = net.Listen("tcp", net.JoinHostPort(host, number)); err != nil {
+		if listener, err = delivery.Listen(net.JoinHostPort(host, number)); err != nil {
 			return nil, err
 		}
 	}
@@ -46,6 +48,30 @@ func ListenForTelemetry(ctx context.Context, ends *Ends, port int) (*Telemetry, 
 	t.server = &http.Server{Handler: t, ReadHeaderTimeout: time.Minute}
 	go func() { _ = t.server.Serve(listener) }()
 	return t, nil
+}
+
+// sandboxIP is the address of sandbox.localdomain; nil when it has none. Lambda writes it into a file, which package net would read after three
+// others. Who has Lambda's API on loopback (emulators) is on the same machine, and no name server is asked.
+func sandboxIP(ctx context.Context, file, api string) net.IP {
+	text, _ := os.ReadFile(file)
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		if words := strings.Fields(line); len(words) > 1 && slices.Contains(words[1:], sandbox) {
+			if ip := net.ParseIP(words[0]).To4(); ip != nil && !ip.IsUnspecified() {
+				return ip
+			}
+		}
+	}
+	if host, _, _ := net.SplitHostPort(api); host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupIP(ctx, "ip4", sandbox)
+	if err != nil || found[0].IsUnspecified() {
+		return nil
+	}
+	return found[0]
 }
 
 // ServeHTTP takes a batch of events.

@@ -2,6 +2,6 @@
 #include "textflag.h"
 
 // func Room()
-TEXT ·Room(SB), 0, $12288-0
+TEXT ·Room(SB), 0, $16384-0
 	NO_LOCAL_POINTERS
 	RET

@@ -86,15 +86,15 @@ func (r *otlpReceiver) listen(endpoint string) ([]net.Listener, error) {
 		host = "localhost"
 	}
 	if host != "localhost" {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+		l, err := delivery.Listen(net.JoinHostPort(host, port))
 		return []net.Listener{l}, err
 	}
-	first, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+	first, err := delivery.Listen(net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
 		return nil, err
 	}
 	_, port, _ = net.SplitHostPort(first.Addr().String())
-	if second, err := net.Listen("tcp", net.JoinHostPort("::1", port)); err == nil {
+	if second, err := delivery.Listen(net.JoinHostPort("::1", port)); err == nil {
 		return []net.Listener{first, second}, nil
 	}
 	return []net.Listener{first}, nil
