@@ -16,8 +16,12 @@ import (
 // Host counts, as the real one does.
 type Host struct {
 	component.Host
-	tally delivery.Tally
+	Extensions map[component.ID]component.Component
+	tally      delivery.Tally
 }
+
+// GetExtensions is what the test put there.
+func (h *Host) GetExtensions() map[component.ID]component.Component { return h.Extensions }
 
 // Tally is the account of records.
 func (h *Host) Tally() *delivery.Tally { return &h.tally }

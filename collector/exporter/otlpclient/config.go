@@ -20,12 +20,20 @@ type Config struct {
 	Timeout time.Duration `mapstructure:"timeout"`
 	// Compression is gzip or none.
 	Compression string `mapstructure:"compression"`
+	// Auth adds credentials to requests.
+	Auth AuthConfig `mapstructure:"auth"`
 	// TLS of the connection.
 	TLS TLSConfig `mapstructure:"tls"`
 	// RetryOnFailure keeps what the backend does not take now.
 	RetryOnFailure RetryConfig `mapstructure:"retry_on_failure"`
 	// SendingQueue bounds what is kept.
 	SendingQueue QueueConfig `mapstructure:"sending_queue"`
+}
+
+// AuthConfig names who has the credentials.
+type AuthConfig struct {
+	// Authenticator is an extension of the same configuration, as basicauth, oauth2client or sigv4auth; layers that are built on demand have them.
+	Authenticator string `mapstructure:"authenticator"`
 }
 
 // RetryConfig says how long what failed is kept. It is tried at every invocation, and between them after a growing pause.

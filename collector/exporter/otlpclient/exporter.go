@@ -73,13 +73,15 @@ type Exporter struct {
 	targets map[pipeline.Signal]string
 	queues  map[pipeline.Signal]*delivery.Lane // from Start on
 
-	start sync.Once
-	stop  sync.Once
+	start  sync.Once
+	failed error // of the start
+	stop   sync.Once
 }
 
 // Start is called once for every signal.
 func (e *Exporter) Start(_ context.Context, host component.Host) error {
 	e.start.Do(func() {
+		e.client.auth, e.failed = authenticator(e.client.cfg.Auth.Authenticator, host)
 		if r, ok := host.(delivery.Refresher); ok {
 			e.client.refresh = func(ctx context.Context) (*Config, error) {
 				cfg, err := r.Refresh(ctx, "exporters", e.set.ID)
@@ -102,7 +104,7 @@ func (e *Exporter) Start(_ context.Context, host component.Host) error {
 			e.Lanes = append(e.Lanes, e.queues[signal])
 		}
 	})
-	return nil
+	return e.failed
 }
 
 // Shutdown drops and counts what the host's last flush left.

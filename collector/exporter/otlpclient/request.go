@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -39,11 +40,13 @@ type client struct {
 	protocol Protocol
 	agent    string
 	refresh  func(context.Context) (*Config, error) // fetches secrets again; nil where the host does not
+	auth     func(http.RoundTripper) (http.RoundTripper, error)
 	zippers  sync.Pool
 	zipped   atomic.Int64 // bytes of the largest compressed message so far, within reason: the room to begin with
 
 	mu        sync.Mutex
 	http      *http.Client
+	idle      func() // closes the connections that rest
 	headers   map[string]string
 	refreshed bool // since the last request that was taken
 }
@@ -86,8 +89,15 @@ func (c *client) connections() (*http.Client, error) {
 			return http.ProxyFromEnvironment(q)
 		}
 	}
+	var tripper http.RoundTripper = transport
+	if c.auth != nil {
+		if tripper, err = c.auth(onceOnly{transport}); err != nil {
+			return nil, err
+		}
+	}
+	c.idle = transport.CloseIdleConnections
 	c.http = &http.Client{
-		Transport:     transport,
+		Transport:     tripper,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c.http, nil
@@ -98,7 +108,7 @@ func (c *client) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.http != nil {
-		c.http.CloseIdleConnections()
+		c.idle()
 	}
 }
 
@@ -170,6 +180,12 @@ func (c *client) once(ctx context.Context, made *http.Client, target string, bod
 		return delivery.Outcome{Verdict: delivery.Refused, Err: err}, false
 	}
 	request.ContentLength = int64(length(body))
+	if c.auth != nil {
+		request.GetBody = func() (io.ReadCloser, error) {
+			again := slices.Clone(body)
+			return io.NopCloser(&again), nil
+		}
+	}
 	request.Header.Set("User-Agent", c.agent)
 	c.protocol.Decorate(request.Header, c.cfg)
 	c.mu.Lock()

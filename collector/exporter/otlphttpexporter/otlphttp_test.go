@@ -31,6 +31,16 @@ import (
 // start runs the exporter for three signals.
 func start(t *testing.T, text string) (*otlpclient.Exporter, *trial.Host) {
 	t.Helper()
+	h := &trial.Host{}
+	e, err := startIn(t, text, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, h
+}
+
+func startIn(t *testing.T, text string, h *trial.Host) (*otlpclient.Exporter, error) {
+	t.Helper()
 	cfg, err := trial.Config[*Config](t, createDefaultConfig, text)
 	if err != nil {
 		t.Fatal(err)
@@ -46,12 +56,8 @@ func start(t *testing.T, text string) (*otlpclient.Exporter, *trial.Host) {
 	if err := errors.Join(err, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	h := &trial.Host{}
-	if err := made.Start(t.Context(), h); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { _ = made.Shutdown(context.Background()) })
-	return made.(*otlpclient.Exporter), h
+	return made.(*otlpclient.Exporter), made.Start(t.Context(), h)
 }
 
 func consume(t *testing.T, e *otlpclient.Exporter, n int) {
@@ -239,7 +245,8 @@ func TestConfig(t *testing.T) {
 		"{endpoint: 'http://a', timeout: 0s}":                       "timeout",
 		"{endpoint: 'http://a', sending_queue: {num_consumers: 3}}": "num_consumers",
 		"{endpoint: 'http://a', sending_queue: {queue_size: 0}}":    "queue_size",
-		"{endpoint: 'http://a', auth: {authenticator: sigv4}}":      "invalid keys: auth",
+		"{endpoint: 'http://a', auth: {authenticator: sigv4auth}}":  "",
+		"{endpoint: 'http://a', auth: {authentikator: sigv4auth}}":  "authentikator",
 	} {
 		if _, err := trial.Config[*Config](t, createDefaultConfig, text); (want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", text, err)
