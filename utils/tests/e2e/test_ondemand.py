@@ -14,6 +14,7 @@ from otel_layers.cli.session import session
 from otel_layers.cli.verbs.components import inside
 from otel_layers.errors import BuildFailed, NothingToDo, UsageError
 from otel_layers.local import otlp
+from otel_layers.ondemand import components
 
 NAME = "opentelemetry-collector-custom-test"
 CONFIGURATION = """
@@ -105,54 +106,14 @@ def test_a_configuration_of_built_in_components_needs_no_build(tmp_path: Path) -
         custom.build_custom(PROJECT, [config], [], arch=HERE.name, name=NAME)
 
 
-LIGHT = """
-connectors: {spanmetrics: , forward: }
-extensions: {health_check: {endpoint: "localhost:13133"}, file_storage: {directory: /tmp}, bearertokenauth: {token: t}}
-receivers: {otlp: {protocols: {http: {endpoint: "localhost:4318"}}}, nop: }
-processors:
-  memory_limiter: {check_interval: 1s, limit_mib: 100}
-  probabilistic_sampler: {sampling_percentage: 100}
-  resource: {attributes: [{key: team, value: blue, action: upsert}]}
-  redaction: {allow_all_keys: true}
-  groupbyattrs: {keys: [team]}
-exporters: {otlphttp: {endpoint: "${env:OTEL_EXPORTER_OTLP_ENDPOINT}"}, file: {path: /tmp/out.json}, nop: }
-service:
-  extensions: [health_check, file_storage, bearertokenauth]
-  pipelines:
-    traces:
-      receivers: [otlp]
-      processors: [memory_limiter, probabilistic_sampler, resource, redaction, groupbyattrs]
-      exporters: [forward, spanmetrics]
-    traces/out: {receivers: [forward], exporters: [otlphttp, file]}
-    metrics: {receivers: [spanmetrics, nop], exporters: [nop]}
-"""
-REMOTE = """
-extensions: {zpages: {endpoint: "localhost:55679"}}
-receivers: {otlp: {protocols: {http: {endpoint: "localhost:4318"}}}}
-processors: {resource: {attributes: [{key: team, value: blue, action: upsert}]}}
-exporters:
-  otlphttp: {endpoint: "${env:OTEL_EXPORTER_OTLP_ENDPOINT}"}
-  prometheusremotewrite: {endpoint: "http://127.0.0.1:9/api"}
-service:
-  extensions: [zpages]
-  pipelines:
-    traces: {receivers: [otlp], processors: [resource], exporters: [otlphttp]}
-    metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("text", [LIGHT, REMOTE], ids=["light", "remote"])
-def test_many_contrib_components_start_and_pass_data_through(tmp_path: Path, text: str) -> None:
+def test_a_component_that_does_not_compile_is_answered_with_the_version_that_would(tmp_path: Path) -> None:
     config = tmp_path / "my.yaml"
-    config.write_text(text)
-    contrib = "github.com/open-telemetry/opentelemetry-collector-contrib/confmap/provider"
-    more = [f"provider/{name}={contrib}/{name}provider@v0.164.0" for name in ("s3", "secretsmanager")] if text is REMOTE else []
-    (built,) = custom.build_custom(PROJECT, [config], more, arch=HERE.name, name=NAME, embed=True)
-    with session(PROJECT, [function(tmp_path, SENDER, layers=(built.zip,), memory_mb=512)]) as (ours, finish):
-        for first in (1, 4):
-            assert ours.invoke("it", json.dumps({"first": first, "spans": 3}).encode()).status == "success"
-        result = finish()
-    assert result["counts"]["backend"]["spans"]["unique"] == 6, [line["text"] for line in result["logs"]]
-    teams = [a["value"]["stringValue"] for r in result["resourceSpans"] for a in r["resource"]["attributes"] if a["key"] == "team"]
-    assert set(teams) == {"blue"}
+    config.write_text(CONFIGURATION)
+    known = components.load(PROJECT.root / "collector/components.toml").module("processor/redaction")
+    old = f"processor/redaction={known.path}@v0.110.0"
+    with pytest.raises(BuildFailed, match=r"processor/redaction cannot be compiled against the Collector v0\.164\.0") as caught:
+        custom.build_custom(PROJECT, [config], [old], arch=HERE.name, name=NAME)
+    assert "undefined: processorhelper." in caught.value.why
+    assert "groupbyattrs" not in caught.value.why, "only what does not compile is named"
+    assert f"--with processor/redaction={known.path}@{known.version}" in caught.value.remedy

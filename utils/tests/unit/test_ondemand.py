@@ -109,6 +109,11 @@ def test_the_flavours_are_configurations_in_the_repository() -> None:
     assert {"processor/transform", "connector/spanmetrics", "extension/sigv4auth", "provider/ssm"} <= {f"{m.kind}/{m.name}" for m in added}
 
 
+def test_every_component_of_the_catalogue_is_in_a_combination() -> None:
+    named = {name for path in (ROOT / "utils/conformance/collector").glob("*.yaml") for name in components.scan(path, KNOWN.schemes)}
+    assert {name for name in KNOWN.listed if not name.startswith("provider/")} <= named
+
+
 def test_versions_are_tried_from_the_likeliest_and_never_the_one_that_failed() -> None:
     kafka = KNOWN.module("exporter/kafka")
     pinned = KNOWN.sources["contrib"].version

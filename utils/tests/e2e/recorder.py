@@ -1,0 +1,74 @@
+"""An HTTP server that keeps what it is sent, and answers as the services do that exporters and authenticators talk to."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ANSWERS = {
+    "/token": {"access_token": "fresh", "token_type": "Bearer", "expires_in": 3600},
+    "/TraceSegments": {"UnprocessedTraceSegments": []},
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, its body plain; the names of headers are in lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Recorder:
+    """Where it listens, and what came so far."""
+
+    port: int = 0
+    requests: list[Request] = field(default_factory=list)
+
+    def at(self, path: str) -> list[Request]:
+        """What came for paths that begin with `path`."""
+        return [one for one in self.requests if one.path.startswith(path)]
+
+
+@contextmanager
+def recorder() -> Iterator[Recorder]:
+    """A server on loopback until the end of the block."""
+    kept = Recorder()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            kept.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            # The JSON services of AWS answer an object; OTLP's backend and Prometheus nothing at all.
+            known = ANSWERS.get(self.path, {} if self.headers.get("X-Amz-Target") else None)
+            answer = b"" if known is None else json.dumps(known).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json" if answer else "application/x-protobuf")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
