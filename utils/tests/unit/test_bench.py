@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from otel_layers.cli.bench import builds, cases, extensions, figures, held, page, throughput, verdicts
+from otel_layers.cli.bench import builds, cases, extensions, figures, held, ondemand, page, throughput, verdicts
 from otel_layers.cli.bench.measure import Sample
 from otel_layers.errors import FunctionFailed, UsageError
+from otel_layers.ondemand import components
 
 ROWS = cases.cases(Path("l.zip"), Path("c.zip"), Path("s.zip"), Path("p.zip"))
 
@@ -46,6 +47,21 @@ def test_extras_compare_within_a_round() -> None:
     assert ours["startExtra"] == {"median": 3.0, "low": 3.0, "high": 3.0}
     assert "startExtra" not in next(r for r in rows if r["setup"] == cases.BARE)
     assert [r["setup"] for r in rows if "extension" in r] == [cases.OURS_COLLECTED, cases.OURS_COLLECTED, cases.COLLECTOR]
+
+
+def test_the_flavour_is_compared_with_all_its_stock_components() -> None:
+    root = Path(__file__).parents[3]
+    known = components.load(root / "collector/components.toml")
+    named = components.scan(root / "collector/flavours/full.yaml", known.schemes)
+    stock = {path.partition(" ")[0] for paths in ondemand.SAME.values() for path in paths}
+    assert {m.path for m in known.needed(named, []) if not m.folder} <= stock
+
+
+def test_the_flavours_ratio_is_of_medians() -> None:
+    fast, slow = extensions.Start(2.0, 4.0, 6.0, 8.0), extensions.Start(4.0, 16.0, 12.0, 32.0)
+    rows = [{"program": ondemand.FULL, "binaryBytes": 1, "deflatedBytes": 3}, {"program": ondemand.STOCK, "binaryBytes": 2, "deflatedBytes": 4}]
+    cells = ondemand.ratio_row({ondemand.FULL: [fast] * 3, ondemand.STOCK: [slow] * 3}, rows)
+    assert cells[1:] == [f"**{value}**" for value in ("0.50", "0.25", "0.50", "0.25", "0.50", "0.75")]
 
 
 def test_ratios() -> None:
@@ -105,11 +121,11 @@ def test_the_collector_s_budgets_are_judged_by_medians() -> None:
 
 
 def test_the_collector_s_part_of_the_page_is_its_own() -> None:
-    text = f"{page.BEGIN}\nlayers\n{page.END}\n{page.GROUP_BEGIN}\nold\n{page.GROUP_END}\n"
-    now = page.written(text, "new", page.GROUP_BEGIN, page.GROUP_END)
-    assert now == f"{page.BEGIN}\nlayers\n{page.END}\n{page.GROUP_BEGIN}\n\nnew\n\n{page.GROUP_END}\n"
+    text = f"{page.BEGIN}\nlayers\n{page.END}\n{page.GROUP[0]}\nold\n{page.GROUP[1]}\n"
+    now = page.written(text, "new", *page.GROUP)
+    assert now == f"{page.BEGIN}\nlayers\n{page.END}\n{page.GROUP[0]}\n\nnew\n\n{page.GROUP[1]}\n"
     root = Path(__file__).resolve().parents[3]
-    page.written((root / "docs/benchmarks.md").read_text(), "", page.GROUP_BEGIN, page.GROUP_END)
+    page.written((root / "docs/benchmarks.md").read_text(), "", *page.GROUP)
 
 
 def test_a_failing_program_is_quoted_with_its_last_lines(tmp_path: Path) -> None:

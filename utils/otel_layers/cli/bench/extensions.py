@@ -23,10 +23,11 @@ from .page import Table
 from .verdicts import Budget
 
 OURS, BARE, STOCK = "ours", "bare net/http extension", "stock build"
-CONFIG = """receivers: {{otlp: {{protocols: {{http: {{endpoint: "{receiver}"}}}}}}}}
-exporters: {{otlphttp: {{endpoint: "{backend}"}}}}
-service: {{telemetry: {{metrics: {{level: none}}}}, pipelines: {{traces: {{receivers: [otlp], exporters: [otlphttp]}}}}}}
+CONFIG = """receivers: {otlp: {protocols: {http: {endpoint: "{receiver}"}}}}
+exporters: {otlphttp: {endpoint: "{backend}"}}
+service: {telemetry: {metrics: {level: none}}, pipelines: {traces: {receivers: [otlp], exporters: [otlphttp]}}}
 """
+AWS = {"AWS_REGION": "local", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Start:
     loaded_mb: float
 
 
-def rounds(binaries: Mapping[str, Path], folder: Path, runs: int, spans: bytes) -> dict[str, list[Start]]:
-    """`runs` samples of each program, interleaved; a first round is not counted. `spans` is an OTLP message of 100 spans."""
+def rounds(binaries: Mapping[str, Path], folder: Path, runs: int, spans: bytes, text: str = CONFIG) -> dict[str, list[Start]]:
+    """`runs` samples of each program, interleaved; a first round is not counted. `spans` is a message of 100 spans, `text` the configuration."""
     samples: dict[str, list[Start]] = {name: [] for name in binaries}
     names = list(binaries)
     with Backend() as backend:
@@ -49,24 +50,30 @@ def rounds(binaries: Mapping[str, Path], folder: Path, runs: int, spans: bytes) 
                 console.detail(f"round {number} of {runs}" if number else "a round that is not counted")
             at = number % len(names)
             for name in [*names[at:], *names[:at]]:
-                cold, *_ = once(binaries[name], folder, backend, cold=True)
-                warm, at_next, loaded = once(binaries[name], folder, backend, cold=False, spans=spans, delivered=name != BARE)
+                cold, *_ = once(binaries[name], folder, backend, cold=True, text=text)
+                warm, at_next, loaded = once(binaries[name], folder, backend, cold=False, spans=spans, delivered=name != BARE, text=text)
                 if number:
                     samples[name].append(Start(warm, cold, at_next, loaded))
     return samples
 
 
-def once(binary: Path, folder: Path, backend: Backend, *, cold: bool, spans: bytes = b"", delivered: bool = True) -> tuple[float, float, float]:
-    """Start `binary`; milliseconds until its first next, memory then and, when `spans` are given, after ten messages of them."""
-    receiver = f"127.0.0.1:{_free_port()}"
+def once(
+    binary: Path, folder: Path, backend: Backend, *, cold: bool, spans: bytes = b"", delivered: bool = True, text: str = CONFIG
+) -> tuple[float, float, float]:
+    """
+    Start `binary`; milliseconds until its first next, memory then and, when `spans` are given, after ten messages of them.
+
+    In the configuration `text`, {receiver} and {backend} are the addresses, which the variables that the local Lambda sets tell too.
+    """
+    receiver, target = f"127.0.0.1:{_free_port()}", f"http://127.0.0.1:{backend.http_port}"
     config = folder / "config.yaml"
-    config.write_text(CONFIG.format(receiver=receiver, backend=f"http://127.0.0.1:{backend.http_port}"))
+    config.write_text(text.replace("{receiver}", receiver).replace("{backend}", target))
     if cold:
         _forget(binary)
     before = backend.counts()["spans"]["received"]
     with extension_api() as api:
         env = {"PATH": os.environ["PATH"], "AWS_LAMBDA_RUNTIME_API": api.address, "BENCH_RECEIVER": receiver}
-        env["OPENTELEMETRY_COLLECTOR_CONFIG_URI"] = f"file:{config}"
+        env |= {"OPENTELEMETRY_COLLECTOR_CONFIG_URI": f"file:{config}", "OTEL_EXPORTER_OTLP_ENDPOINT": target, **AWS, "AWS_ENDPOINT_URL": target}
         started = time.perf_counter_ns()
         output = folder / "output.txt"
         with output.open("wb") as file:

@@ -12,7 +12,8 @@ from ...errors import UsageError
 from ...files import write_atomically
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-GROUP_BEGIN, GROUP_END = "<!-- bench collector: begin -->", "<!-- bench collector: end -->"  # rerun alone by --only collector
+GROUP = ("<!-- bench collector: begin -->", "<!-- bench collector: end -->")  # rerun alone by --only collector
+ON_DEMAND = ("<!-- bench ondemand: begin -->", "<!-- bench ondemand: end -->")
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 

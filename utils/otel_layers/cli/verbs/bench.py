@@ -28,9 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", default="", help="a Python runtime (default: the newest that this machine has)")
     parser.add_argument(
         "--only",
-        choices=("layers", "collector"),
+        choices=("layers", "collector", "ondemand"),
         default="layers",
-        help="layers in the local Lambda (default), or the collector against other extensions",
+        help="layers in the local Lambda (default), the collector against other extensions, or collectors that are built on demand",
     )
     parser.add_argument("--sizes", action="store_true", help="only the sizes, nothing is run")
     parser.add_argument(
@@ -46,6 +46,9 @@ def run(project: Project, args: argparse.Namespace) -> None:
         raise UsageError("--runs must be at least 1")
     if args.only == "collector":
         run_collector(project, args)
+        return
+    if args.only == "ondemand":
+        run_ondemand(project, args)
         return
     runtime = choose(project, args.runtime)
     language = one_layer(project, "language", runtime.language)
@@ -81,20 +84,41 @@ def run_collector(project: Project, args: argparse.Namespace) -> None:
     from ..bench import collector, page
 
     runtime = choose(project, args.runtime)
-    layer = one_layer(project, "collector", "any")
-    arch = host()
-    (built,) = build_all(project, (layer,), arch)
+    (built,) = build_all(project, (one_layer(project, "collector", "any"),), host())
     before = os.getloadavg()[0]
     with temporary(project, "bench") as tmp:
         measured = collector.measure(project, built, runtime.name, home(project), tmp, args.runs)
-    tables = measured.tables
+    _conclude(project, args, collector.times(args.runs), before, (measured.plain, measured.tables), page.GROUP)
+
+
+def run_ondemand(project: Project, args: argparse.Namespace) -> None:
+    """Collectors that are built on demand, and the flavour with the most components against a stock build; writes its own part of the page."""
+    from ..bench import ondemand, page
+
+    flavour = next((layer for layer in project.catalogue.layers.values() if layer.flavour), None)
+    if flavour is None:
+        raise UsageError("the catalogue has no layer with a flavour")
+    (built,) = build_all(project, (one_layer(project, "collector", "any"),), host())
+    before = os.getloadavg()[0]
+    with temporary(project, "bench") as tmp:
+        measured = ondemand.measure(project, built, flavour, tmp, args.runs)
+    _conclude(project, args, f"{args.runs} interleaved runs of each row", before, measured, page.ON_DEMAND)
+
+
+def _conclude(
+    project: Project, args: argparse.Namespace, times: str, before: float, measured: tuple[dict[str, Any], dict[str, Any]], marks: tuple[str, str]
+) -> None:
+    """Print what was `measured`, and write the part of the page between `marks` when the runs were enough; `before` is the load average then."""
+    from ..bench import page
+
+    plain, tables = measured
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     load = f"Load average {before:.1f} when it began, {os.getloadavg()[0]:.1f} at its end."
-    lead = f"{today}, {page.machine()}, {arch}, {collector.times(args.runs)}: median (10th to 90th percentile). {load}"
-    result = {"date": today, "machine": page.machine(), "runs": args.runs, **measured.plain}
+    lead = f"{today}, {page.machine()}, {host()}, {times}: median (10th to 90th percentile). {load}"
+    result = {"date": today, "machine": page.machine(), "runs": args.runs, **plain}
     emit(args, result, "\n\n".join([lead, *(f"{heading}\n{console.table(*table)}" for heading, table in tables.items())]))
     if args.write and args.runs >= ENOUGH:
-        console.step(f"wrote {page.write(project.root, tables, lead, page.GROUP_BEGIN, page.GROUP_END).relative_to(project.root)}")
+        console.step(f"wrote {page.write(project.root, tables, lead, *marks).relative_to(project.root)}")
     elif args.write:
         console.warn(f"docs/benchmarks.md is not written: {args.runs} runs say too little, {ENOUGH} are the least")
 
