@@ -7,7 +7,7 @@ from typing import Any
 
 # {"start": [PROGRAM, ...] beside it, "send": {SIGNAL: OTLP/JSON}, "wait": SECONDS, "ask": URL, "read": FILE that is to hold something within 20 s}
 SENDER = """
-    import json, os, subprocess, time, urllib.request
+    import json, os, subprocess, time, urllib.error, urllib.request
 
     def post(signal, body):
         request = urllib.request.Request("http://127.0.0.1:4318/v1/" + signal, json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -20,8 +20,11 @@ SENDER = """
         said = {"answers": [post(signal, body) for signal, body in event.get("send", {}).items()]}
         time.sleep(event.get("wait", 0))
         if "ask" in event:
-            with urllib.request.urlopen(event["ask"], timeout=20) as answer:
-                said["asked"] = answer.status
+            try:
+                with urllib.request.urlopen(event["ask"], timeout=20) as answer:
+                    said["asked"] = answer.status
+            except urllib.error.HTTPError as answer:
+                said["asked"] = answer.code
         if "read" in event:
             until = time.monotonic() + 20
             while not (os.path.exists(event["read"]) and os.path.getsize(event["read"])) and time.monotonic() < until:
