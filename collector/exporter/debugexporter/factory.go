@@ -14,13 +14,13 @@ func NewFactory() exporter.Factory {
 		component.MustNewType("debug"),
 		createDefaultConfig,
 		exporter.WithTraces(func(_ context.Context, set exporter.Settings, cfg component.Config) (exporter.Traces, error) {
-			return &debugExporter{cfg: cfg.(*Config), logger: set.Logger}, nil
+			return newExporter(set, cfg.(*Config)), nil
 		}, component.StabilityLevelBeta),
 		exporter.WithMetrics(func(_ context.Context, set exporter.Settings, cfg component.Config) (exporter.Metrics, error) {
-			return &debugExporter{cfg: cfg.(*Config), logger: set.Logger}, nil
+			return newExporter(set, cfg.(*Config)), nil
 		}, component.StabilityLevelBeta),
 		exporter.WithLogs(func(_ context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
-			return &debugExporter{cfg: cfg.(*Config), logger: set.Logger}, nil
+			return newExporter(set, cfg.(*Config)), nil
 		}, component.StabilityLevelBeta),
 	)
 }
