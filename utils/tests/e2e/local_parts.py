@@ -177,6 +177,19 @@ SENDER = """
 """
 
 
+# A configuration of the Collector: all signals of the function and of the platform, through processors that hold data.
+EVERYTHING = """
+receivers: {telemetryapi: {}, otlp: {protocols: {http: {}}}}
+processors: {batch: {}, decouple: {}}
+exporters: {otlphttp: {endpoint: "${env:OTEL_EXPORTER_OTLP_ENDPOINT}", compression: none}}
+service:
+  pipelines:
+    traces: {receivers: [otlp, telemetryapi], processors: [batch, decouple], exporters: [otlphttp]}
+    metrics: {receivers: [otlp, telemetryapi], processors: [batch, decouple], exporters: [otlphttp]}
+    logs: {receivers: [otlp, telemetryapi], processors: [batch, decouple], exporters: [otlphttp]}
+"""
+
+
 def destination(protocol: str) -> dict[str, str]:
     """The variables that make the Collector send to the local Lambda's backend by grpc or http/protobuf."""
     port = {"grpc": 14317, "http/protobuf": 14318}[protocol]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.local_parts import EXTENSION, PROJECT, SENDER, built, collector, function, layer, result, said
+from e2e.local_parts import EVERYTHING, EXTENSION, PROJECT, SENDER, built, collector, function, layer, result, said
 from otel_layers.cli.session import session
 from otel_layers.errors import UsageError
 from otel_layers.local import Endpoints, ExecutionEnvironment, Invocation, Mode, environment, otlp
@@ -45,16 +45,6 @@ TOGETHER = """
         return [os.getpid(), os.getppid(), os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"], os.environ["AWS_LAMBDA_MAX_CONCURRENCY"]]
 """
 POLICIES = ("auto", "end", "periodic,100", "shutdown")
-EVERYTHING = """
-receivers: {telemetryapi: {}, otlp: {protocols: {http: {}}}}
-processors: {batch: {}, decouple: {}}
-exporters: {otlphttp: {endpoint: "${env:OTEL_EXPORTER_OTLP_ENDPOINT}", compression: none}}
-service:
-  pipelines:
-    traces: {receivers: [otlp, telemetryapi], processors: [batch, decouple], exporters: [otlphttp]}
-    metrics: {receivers: [otlp, telemetryapi], processors: [batch, decouple], exporters: [otlphttp]}
-    logs: {receivers: [otlp, telemetryapi], processors: [batch, decouple], exporters: [otlphttp]}
-"""
 
 
 def at_once(env: ExecutionEnvironment, events: Iterable[Any]) -> list[Invocation]:
