@@ -18,12 +18,12 @@ import (
 type matcher interface{ MatchString(s string) bool }
 
 var patterns = map[string]matcher{
-	`^[a-zA-Z][0-9a-zA-Z_]{0,62}$`:    Type{},
-	`^[^\pZ\pC\pS]+$`:                 Name{},
-	`^[0-9a-zA-Z]+(\.[0-9a-zA-Z]+)*$`: Gate{},
-	`^[a-zA-Z_][a-zA-Z0-9_]*$`:        Variable{},
-	`[A-Za-z][A-Za-z0-9+.-]+`:         Scheme{},
-	`^[A-z]:`:                         Drive{},
+	`^[a-zA-Z][0-9a-zA-Z_]{0,62}$`:                          Type{},
+	`^[^\pZ\pC\pS]+$`:                                       Name{},
+	`^[0-9a-zA-Z]+(\.[0-9a-zA-Z]+)*$`:                       Gate{},
+	`^[a-zA-Z_][a-zA-Z0-9_]*$`:                              Variable{},
+	`[A-Za-z][A-Za-z0-9+.-]+`:                               Scheme{},
+	`^[A-z]:`:                                               Drive{},
 	`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`: Float{},
 	`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`:    Sexagesimal{},
 }
