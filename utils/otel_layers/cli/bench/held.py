@@ -20,7 +20,7 @@ from .verdicts import Budget
 FAULTS = ("", "down", "hanging", "slow:2")
 INVOCATIONS = 10
 # As a language layer does: one message, with the header that says that nothing more comes, and then the response. It writes to a socket
-# itself, so that the time is the extension's and not that of Python's HTTP library.
+# itself, so that the time is the extension's: Python's HTTP library, and create_connection with its look-up of names, take 1.6 ms at first.
 CODE = """import socket
 import time
 
@@ -35,7 +35,8 @@ def handler(event, context):
     length = f"Content-Length: {len(body)}\\r\\nX-Otel-Lambda-Invocation-End: {context.aws_request_id}\\r\\n\\r\\n"
     began = time.perf_counter_ns()
     if not kept:
-        kept.append(socket.create_connection(address))
+        kept.append(socket.socket())
+        kept[0].connect(address)
     kept[0].sendall((head + length).encode() + body)
     reply = b""
     while b"\\r\\n\\r\\n" not in reply:
