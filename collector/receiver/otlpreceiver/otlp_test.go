@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -110,6 +111,11 @@ func deflated(body []byte) []byte {
 	return b.Bytes()
 }
 
+func zstandard(body []byte) []byte {
+	w, _ := zstd.NewWriter(nil)
+	return w.EncodeAll(body, nil)
+}
+
 func TestHTTP(t *testing.T) {
 	var got taken
 	_, address, h := start(t, &got, "traces metrics logs")
@@ -132,7 +138,10 @@ func TestHTTP(t *testing.T) {
 		{"not protobuf", "POST", "/v1/traces", proto, "", []byte("nonsense"), 400, "not an OTLP message"},
 		{"not JSON", "POST", "/v1/logs", json, "", []byte("{"), 400, `"code":3`},
 		{"not gzip", "POST", "/v1/traces", proto, "gzip", traces(1), 400, "not an OTLP message"},
-		{"unknown encoding", "POST", "/v1/traces", proto, "zstd", traces(1), 415, "zstd"},
+		{"zstd", "POST", "/v1/traces", proto, "zstd", zstandard(traces(30)), 200, ""},
+		{"zstd cut", "POST", "/v1/traces", proto, "zstd", zstandard(traces(30))[:20], 400, "not an OTLP message"},
+		{"zstd bomb", "POST", "/v1/traces", proto, "zstd", zstandard(make([]byte, 5<<20)), 413, "too large"},
+		{"unknown encoding", "POST", "/v1/traces", proto, "br", traces(1), 415, "zstd are known"},
 		{"unknown type", "POST", "/v1/traces", "text/plain", "", traces(1), 415, "Content-Type"},
 		{"get", "GET", "/v1/traces", proto, "", nil, 405, "POST"},
 		{"unknown path", "POST", "/v1/profiles", proto, "", nil, 404, "/v1/traces"},
@@ -155,7 +164,7 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("%s: %s %q", c.name, response.Status, reply)
 		}
 	}
-	if got != (taken{spans: 34, points: 4, records: 5}) {
+	if got != (taken{spans: 64, points: 4, records: 5}) {
 		t.Errorf("taken: %+v", got)
 	}
 	if dropped := h.Tally().Dropped.Counts(); dropped.Sum() != 0 {
@@ -195,6 +204,7 @@ func TestGRPC(t *testing.T) {
 		{"metrics", service + "metrics.v1.MetricsService/Export", "", frame(0, metrics(4)), "0", ""},
 		{"logs", service + "logs.v1.LogsService/Export", "", frame(0, logs(5)), "0", ""},
 		{"gzip", service + "trace.v1.TraceService/Export", "gzip", frame(1, gzipped(traces(10))), "0", ""},
+		{"zstd", service + "trace.v1.TraceService/Export", "zstd", frame(1, zstandard(traces(40))), "0", ""},
 		{"gzip announced, not used", service + "trace.v1.TraceService/Export", "gzip", frame(0, traces(20)), "0", ""},
 		{"unknown method", service + "trace.v1.TraceService/Import", "", frame(0, nil), "12", "unknown method"},
 		{"unknown compression", service + "trace.v1.TraceService/Export", "snappy", frame(1, traces(1)), "12", "snappy"},
@@ -228,7 +238,7 @@ func TestGRPC(t *testing.T) {
 			t.Errorf("%s: %s %v %v", c.name, response.Status, response.Header, response.Trailer)
 		}
 	}
-	if got != (taken{spans: 33, points: 4, records: 5}) {
+	if got != (taken{spans: 73, points: 4, records: 5}) {
 		t.Errorf("taken: %+v", got)
 	}
 	if response, err := http.Get("http://" + address + "/"); err != nil || response.StatusCode != 415 {

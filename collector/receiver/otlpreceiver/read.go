@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/zstd"
 )
 
 // A length that is only announced gets no more memory than this ahead of its bytes; larger buffers are not kept either.
@@ -48,8 +50,21 @@ func readAll(body io.Reader, encoding string, length, limit int64) ([]byte, erro
 			return nil, badMessage{err}
 		}
 		return drain(z, -1, limit)
+	case "zstd":
+		compressed, err := drain(body, length, limit)
+		if err != nil {
+			return nil, err
+		}
+		switch plain, err := zstd.Decode(compressed, int(limit)); {
+		case errors.Is(err, zstd.ErrTooLarge):
+			return nil, tooLarge(limit)
+		case err != nil:
+			return nil, badMessage{err}
+		default:
+			return plain, nil
+		}
 	default:
-		return nil, fmt.Errorf("%w %q: gzip and deflate are known", errEncoding, encoding)
+		return nil, fmt.Errorf("%w %q: gzip, deflate and zstd are known", errEncoding, encoding)
 	}
 }
 
