@@ -67,7 +67,8 @@ def prepare(go: str, base: Path) -> Path:
         return place
     by_module: dict[str, list[dict]] = {}
     for edit in tomllib.loads((HERE / "edits.toml").read_text(encoding="utf-8"))["edit"]:
-        by_module.setdefault(edit["module"], []).append(edit)
+        if ours or not edit.get("default-flavour"):
+            by_module.setdefault(edit["module"], []).append(edit)
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         made = Path(folder) / "made"
