@@ -74,3 +74,13 @@ def test_an_on_demand_build_leaves_what_does_not_fit_as_it_is(place: Path, tmp_p
     done = edit(place, str(tmp_path / "go.mod"))
     assert done.returncode == 0, done.stderr
     assert "=>" not in Path(done.stdout.strip()).read_text()
+
+
+def test_an_on_demand_build_keeps_what_its_components_may_need(place: Path, tmp_path: Path) -> None:
+    for name in ("go.mod", "go.sum"):
+        shutil.copy(place / name, tmp_path)
+    done = edit(place, str(tmp_path / "go.mod"))
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.strip()).parent / "github.com-json-iterator-go"
+    assert "api.useNumber(decoderExtension)" in (folder / "config.go").read_text()
+    assert "ReadVal(&elem)" not in (folder / "iter.go").read_text()
