@@ -25,7 +25,6 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient"
-	_ "github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient/clientcert"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpexporter"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )

@@ -8,10 +8,6 @@ import (
 	"os"
 )
 
-// KeyPair reads a client certificate and its key, both in PEM format. It is nil in the default flavour, where reading private keys would
-// cost 0.25 MB; package clientcert sets it.
-var KeyPair func(certificate, key []byte) (tls.Certificate, error)
-
 // TLSConfig has the usual keys of TLS clients. Files are read when the first request is made, never while the environment starts.
 type TLSConfig struct {
 	// Insecure speaks without TLS where the endpoint has no scheme.
@@ -47,9 +43,6 @@ func (c *TLSConfig) check() error {
 	}
 	if (c.CertFile+c.CertPem == "") != (c.KeyFile+c.KeyPem == "") {
 		errs = append(errs, errors.New("tls: a client certificate needs both a certificate and a key"))
-	}
-	if c.CertFile+c.CertPem != "" && KeyPair == nil {
-		errs = append(errs, errors.New("tls: this layer is built without client certificates, to be small: build one that has them with collector/run.sh build --config FILE"))
 	}
 	if c.MinVersion != "" && c.MinVersion != "1.2" && c.MinVersion != "1.3" {
 		errs = append(errs, fmt.Errorf("tls::min_version is %q, it must be 1.2 or 1.3", c.MinVersion))
@@ -89,7 +82,7 @@ func (c *TLSConfig) load() (*tls.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		pair, err := KeyPair(certificate, key)
+		pair, err := tls.X509KeyPair(certificate, key)
 		if err != nil {
 			return nil, fmt.Errorf("tls: client certificate: %w", err)
 		}

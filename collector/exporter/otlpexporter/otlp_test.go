@@ -1,7 +1,6 @@
 package otlpexporter
 
 import (
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -14,13 +13,10 @@ import (
 	"go.opentelemetry.io/collector/pipeline"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
-	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
 
 func TestDocumentation(t *testing.T) {
-	otlpclient.KeyPair = tls.X509KeyPair // as package clientcert does
-	defer func() { otlpclient.KeyPair = nil }()
 	all := trial.Documented[*Config](t, createDefaultConfig)["otlp/all"]
 	if all.Timeout != 3*time.Second || all.TLS.MinVersion != "1.3" || all.RetryOnFailure.Multiplier != 1.5 || all.SendingQueue.Sizer != "requests" {
 		t.Errorf("%+v", all)
@@ -42,7 +38,7 @@ func TestEndpoints(t *testing.T) {
 		"{endpoint: 'a:1', keepalive: {time: 1s}}":              "",
 		"{endpoint: 'a:1', sending_queue: {num_consumers: 2}}":  "",
 		"{endpoint: 'a:1', tls: {cert_file: /c}}":               "",
-		"{endpoint: 'a:1', tls: {cert_file: /c, key_file: /k}}": "", // needs clientcert
+		"{endpoint: 'a:1', tls: {cert_file: /c, key_file: /k}}": "https://a:1",
 		"{endpoint: 'a:1', tls: {ca_file: /c, ca_pem: c}}":      "",
 		"{endpoint: 'a:1', tls: {min_version: '1.0'}}":          "",
 		"{endpoint: 'a:1', retry_on_failure: {multiplier: 0}}":  "",

@@ -3,7 +3,6 @@ package otlphttpexporter
 import (
 	"compress/gzip"
 	"context"
-	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -226,8 +225,6 @@ func TestTLSWithItsOwnAuthority(t *testing.T) {
 }
 
 func TestDocumentation(t *testing.T) {
-	otlpclient.KeyPair = tls.X509KeyPair // as package clientcert does
-	defer func() { otlpclient.KeyPair = nil }()
 	all := trial.Documented[*Config](t, createDefaultConfig)["otlphttp/all"]
 	if all.Timeout != 3*time.Second || all.TLS.MinVersion != "1.3" || all.RetryOnFailure.Multiplier != 1.5 || all.SendingQueue.Sizer != "requests" {
 		t.Errorf("%+v", all)

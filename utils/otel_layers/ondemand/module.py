@@ -33,7 +33,6 @@ def main_source(modules: Sequence[Module]) -> str:
     lines = ["package main", "", "import ("]
     lines += [f'\t"{path}"' for path in sorted(imports)]
     lines += [f'\t"{_COLLECTOR}/app"', f'\t"{_COLLECTOR}/host"']
-    lines += [f'\t_ "{_COLLECTOR}/exporter/otlpclient/clientcert"']  # too large for the default flavour's budget, welcome here
     lines += [f"\tc{i} {json.dumps(m.path)}" for i, m in enumerate(modules)]
     lines += [")", "", 'var version = "0.0.0-dev"', "", "func main() {", *made]
     lines += ["\tapp.Main(version, app.Builtin().With(host.Factories{"]

@@ -1,4 +1,4 @@
-package clientcert_test
+package otlpclient_test
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
-	_ "github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlpclient/clientcert"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/otlphttpexporter"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/trial"
 )
