@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"bytes"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -43,19 +44,36 @@ func TestTelemetryEvents(t *testing.T) {
 	}
 }
 
-// FuzzTelemetry: whatever comes to the port, the server answers, and the events are no larger than the batch.
+// FuzzTelemetry: whatever comes to the port, the server answers at once, what it can read is delivered, and the events are no larger than the batch.
 func FuzzTelemetry(f *testing.F) {
 	f.Add([]byte(`[{"time":"2026-01-02T03:04:05Z","type":"platform.runtimeDone","record":{"requestId":"a"}}]`))
 	f.Add([]byte(`[{"type":"function","record":"a"},{"type"`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		events, _ := telemetryEvents(body)
-		size := 0
-		for _, event := range events {
-			finished(event)
-			size += len(event.Record) + len(event.Type)
+		ends := &Ends{}
+		server := &Telemetry{ends: ends, queue: make(chan []byte, maxQueue)}
+		answer := httptest.NewRecorder()
+		server.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body)))
+		if answer.Code != http.StatusOK || len(server.queue) != 1 {
+			t.Fatalf("answer %d, %d batches", answer.Code, len(server.queue))
 		}
+		size, over := 0, []string{}
+		server.read(<-server.queue, func(events []delivery.TelemetryEvent) {
+			for _, event := range events {
+				size += len(event.Record) + len(event.Type)
+				if id, ok := finished(event); ok {
+					over = append(over, id)
+				}
+			}
+		})
 		if size > 3*len(body) { // an invalid byte becomes U+FFFD, three bytes
 			t.Errorf("%d bytes of events from %d", size, len(body))
+		}
+		for _, id := range over[max(0, len(over)-1):] {
+			select {
+			case <-ends.Done(id):
+			default:
+				t.Errorf("nobody is told that %q is over", id)
+			}
 		}
 	})
 }

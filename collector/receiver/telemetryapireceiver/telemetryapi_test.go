@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	jsoniter "github.com/json-iterator/go"
 	"go.opentelemetry.io/collector/consumer"
@@ -422,6 +423,27 @@ func FuzzEvents(f *testing.F) {
 		r.EnvironmentEnds(context.Background(), "spindown")
 		if len(r.invocations.list) > remembered {
 			t.Errorf("%d invocations are kept", len(r.invocations.list))
+		}
+	})
+}
+
+// FuzzAnnouncement: a datagram from anybody on loopback is an announcement or nothing, and what it says is fit for telemetry.
+func FuzzAnnouncement(f *testing.F) {
+	f.Add(told)
+	f.Add("otel-lambda-1 r 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 - 1 - f")
+	f.Add("otel-lambda-1 r 00-1-2-01 - 1 - f")
+	f.Add("otel-lambda-1 r 00-00000000000000000000000000000000-0000000000000000-01 - 1 - f")
+	f.Add(mark + "x")
+	f.Fuzz(func(t *testing.T, datagram string) {
+		a := parseAnnouncement(datagram)
+		if a == nil {
+			return
+		}
+		if a.request == "" || strings.Contains(a.request, " ") || len(a.name)+len(a.trigger) > 3*len(datagram) || !utf8.ValidString(a.name) || !utf8.ValidString(a.trigger) {
+			t.Errorf("%q: %+v", datagram, a)
+		}
+		if a.trace.IsEmpty() || a.span.IsEmpty() {
+			t.Errorf("%q: no span can have this context: %+v", datagram, a)
 		}
 	})
 }

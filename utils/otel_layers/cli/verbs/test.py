@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shutil
 import sys
 from pathlib import Path
 
 from ... import console, process, toolchain
-from ...errors import FunctionFailed, NothingToDo, UsageError
+from ...errors import FunctionFailed, NothingToDo, ToolMissing, UsageError
 from ...project import Project
 
 MARKS = {"docker": "tests that need a Docker engine", "slow": "tests that take minutes"}
+GO_KINDS = {"race": "Go tests under the race detector", "fuzz": "Go's fuzz targets beyond their seeds"}
+FUZZ_SECONDS = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,23 +23,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="add every slow kind")
     for mark, what in MARKS.items():
         parser.add_argument(f"--{mark}", action="store_true", help=f"add {what}")
+    parser.add_argument("--race", action="store_true", help="run Go's tests under its race detector (needs a C compiler)")
+    parser.add_argument(
+        "--fuzz",
+        metavar="SECONDS",
+        nargs="?",
+        type=_seconds,
+        const=FUZZ_SECONDS,
+        help=f"then fuzz each Go fuzz target for so long (default: {FUZZ_SECONDS})",
+    )
     parser.add_argument("--only", metavar="EXPRESSION", default="", help="only tests whose name matches (pytest's -k, go test's -run)")
     parser.add_argument(
         "--tier", metavar="NAME", default="", help="at the root: only this folder of utils/tests (unit, drift, contract, e2e, faults)"
     )
 
 
+def _seconds(text: str) -> int:
+    seconds = int(text)
+    if seconds < 1:
+        raise ValueError("a time of a second or more")
+    return seconds
+
+
 def run(project: Project, args: argparse.Namespace) -> None:
     """Run each part; all of them run, then any failure is an error that names the parts."""
+    if args.all:
+        args.race, args.fuzz = True, args.fuzz or FUZZ_SECONDS
     left_out = [mark for mark in MARKS if not (args.all or getattr(args, mark))]
     env = toolchain.go_environment(project, PYTHONPATH=str(project.root / "utils"), PYTHONDONTWRITEBYTECODE="1")
     env.pop("PYTHONPYCACHEPREFIX", None)  # tests that compile look beside the source
+    if args.race:
+        if not (shutil.which("cc") or shutil.which("gcc")):
+            raise ToolMissing(
+                "Go's race detector needs a C compiler", remedy="install one, as with `apt-get install gcc libc6-dev`, or leave --race out"
+            )
+        env["CGO_ENABLED"] = "1"
     failed: list[str] = []
     nothing: list[str] = []
-    parts = _parts(project, args, left_out)
-    if not parts:
+    chosen = parts(project, args, left_out)
+    if not chosen:
         raise NothingToDo(f"{project.folder or 'the root'} has no tests of that kind")
-    for name, command, folder in parts:
+    for name, command, folder in chosen:
         console.step(f"tests of {name}")
         try:
             process.run(command, cwd=folder, env=env, error=FunctionFailed)
@@ -44,16 +72,18 @@ def run(project: Project, args: argparse.Namespace) -> None:
                 nothing.append(name)
                 continue
             failed.append(f"{name}: {exc.what}")
-    if len(nothing) == len(parts):
+    if len(nothing) == len(chosen):
         raise NothingToDo(f"no test's name matches {args.only!r}")
-    if left_out:
-        console.detail("not run: " + "; ".join(f"{MARKS[m]} (--{m})" for m in left_out))
+    not_run = [f"{MARKS[m]} (--{m})" for m in left_out] + [f"{what} (--{kind})" for kind, what in GO_KINDS.items() if not getattr(args, kind)]
+    if not_run:
+        console.detail("not run: " + "; ".join(not_run))
     if failed:
         raise FunctionFailed("tests failed", why="\n".join(failed), remedy="the output above says which; --only NAME runs one again")
 
 
-def _parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> list[tuple[str, list[str | Path], Path]]:
-    root, parts = project.root, []
+def parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> list[tuple[str, list[str | Path], Path]]:
+    """What is run, in order: a name, the command, where."""
+    root, found = project.root, []
     pytest: list[str | Path] = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     if os.environ.get("CI") or sys.stderr.isatty():
         pytest += ["--durations=10"]
@@ -63,15 +93,34 @@ def _parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> l
         where = root / "utils/tests" / args.tier
         if not where.is_dir():
             raise UsageError(f"there is no tier {args.tier!r}", remedy="unit, drift, contract, e2e or faults")
-        parts.append((f"utils/tests/{args.tier}".rstrip("/"), [*pytest, where], root))
+        found.append((f"utils/tests/{args.tier}".rstrip("/"), [*pytest, where], root))
         if args.tier:
-            return parts
+            return found
     chosen = [project.folder] if project.folder not in ("", "all") else list(dict.fromkeys(la.folder for la in project.catalogue.layers.values()))
     for folder in chosen:
         home = root / folder
         for module in sorted(path.parent for path in home.rglob("go.mod")):  # nested ones hold tests with libraries that no layer links
             name = module.relative_to(root).as_posix()
-            parts.append((name, [toolchain.go(project), "test", *(["-run", args.only] if args.only else []), "./..."], module))
+            flags = [*(["-race"] if args.race else []), *(["-run", args.only] if args.only else [])]
+            found.append((name, [toolchain.go(project), "test", *flags, "./..."], module))
+            for package, target in fuzz_targets(module) if args.fuzz else []:
+                if re.search(args.only, target):
+                    # Minimising each input that reaches new code would take most of the time.
+                    fuzz: list[str | Path] = ["-run=^$", f"-fuzz=^{target}$", f"-fuzztime={args.fuzz}s", "-fuzzminimizetime=10x", f"./{package}"]
+                    found.append((f"{name}: {target}", [toolchain.go(project), "test", *fuzz], module))
         if (home / "tests").is_dir():
-            parts.append((folder, [*pytest, home / "tests"], root))
-    return parts
+            found.append((folder, [*pytest, home / "tests"], root))
+    return found
+
+
+def fuzz_targets(module: Path) -> list[tuple[str, str]]:
+    """The fuzz targets of a Go module, not of modules within it: (folder in the module, function)."""
+    found = []
+    for path in sorted(module.rglob("*_test.go")):
+        nested = [p for p in path.parents if p != module and p.is_relative_to(module) and (p / "go.mod").is_file()]
+        if not nested:
+            found += [
+                (path.parent.relative_to(module).as_posix(), name)
+                for name in re.findall(r"^func (Fuzz\w+)\(f \*testing\.F\)", path.read_text(), re.MULTILINE)
+            ]
+    return found
