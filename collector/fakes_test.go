@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // another user runs it
+	if err := os.Chmod(dir, 0o755); err != nil { // another user runs it
 		panic(err)
 	}
 	binary = filepath.Join(dir, "collector")
@@ -80,13 +80,12 @@ func (f *fakeLambda) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	f.calls = append(f.calls, q.Method+" "+q.URL.Path)
 	name := path.Base(q.URL.Path)
 	f.count[name]++
-	n := f.count[name]
+	n, broken := f.count[name], f.fault[name]
 	f.mu.Unlock()
-	if broken := f.fault[name]; broken != nil && broken(w, q, n) {
+	if broken != nil && broken(w, q, n) {
 		return
 	}
-	switch q.URL.Path {
-	case "/2020-01-01/extension/register":
+	if q.URL.Path == "/2020-01-01/extension/register" {
 		if q.Header.Get("Lambda-Extension-Name") != "collector" || string(body) != `{"events":["INVOKE","SHUTDOWN"]}` {
 			f.t.Errorf("register: %v %s", q.Header, body)
 		}
@@ -127,6 +126,13 @@ func (f *fakeLambda) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	default:
 		f.t.Errorf("unexpected call %s %s", q.Method, q.URL.Path)
 	}
+}
+
+// breaks makes a call fail: register, telemetry or next.
+func (f *fakeLambda) breaks(call string, how fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault[call] = how
 }
 
 // next waits until the extension has asked for the next event: the environment may be frozen then.

@@ -81,9 +81,9 @@ func TestNextFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lambda, b := newLambda(t, true), newBackend(t)
-			lambda.fault["next"] = func(w http.ResponseWriter, q *http.Request, n int) bool {
+			lambda.breaks("next", func(w http.ResponseWriter, q *http.Request, n int) bool {
 				return (n <= 3 || (n >= 5 && n <= 7)) && c.broken(w, q, n) // before the first event, and between two
-			}
+			})
 			e := run(t, lambda, fmt.Sprintf(through, b.URL))
 			lambda.next()
 			lambda.works(e, "one", "two", "three")
@@ -101,19 +101,19 @@ func TestRegisteringFails(t *testing.T) {
 		broken fault
 		cause  string
 	}{
-		"500 for a while": {fault(status(500)).times(6), "500"},
-		"403 for a while": {fault(status(403)).times(6), "403"},
+		"500 for a while": {status(500).times(6), "500"},
+		"403 for a while": {status(403).times(6), "403"},
 		"cut for a while": {fault(cut).times(6), "EOF"},
 		"slow": {func(http.ResponseWriter, *http.Request, int) bool {
 			time.Sleep(1500 * time.Millisecond)
 			return false
 		}, ""},
-		"no identifier": {func(w http.ResponseWriter, _ *http.Request, n int) bool { return n <= 6 }, "Lambda-Extension-Identifier"},
+		"no identifier": {func(_ http.ResponseWriter, _ *http.Request, n int) bool { return n <= 6 }, "Lambda-Extension-Identifier"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lambda, b := newLambda(t, true), newBackend(t)
-			lambda.fault["register"] = c.broken
+			lambda.breaks("register", c.broken)
 			e := run(t, lambda, fmt.Sprintf(through, b.URL))
 			lambda.next()
 			lambda.works(e, "one", "two")
@@ -130,11 +130,11 @@ func TestRegisteringFailsForEver(t *testing.T) {
 	t.Parallel()
 	lambda, b := newLambda(t, true), newBackend(t)
 	tried := make(chan bool, 1000)
-	lambda.fault["register"] = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+	lambda.breaks("register", func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 		w.WriteHeader(http.StatusForbidden)
 		tried <- true
 		return true
-	}
+	})
 	e := run(t, lambda, fmt.Sprintf(through, b.URL))
 	for range 5 {
 		<-tried
@@ -163,7 +163,7 @@ func TestSubscribingFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lambda, b := newLambda(t, true), newBackend(t)
-			lambda.fault["telemetry"] = c.broken
+			lambda.breaks("telemetry", c.broken)
 			e := run(t, lambda, fmt.Sprintf(through, b.URL))
 			lambda.next()
 			for i := range 3 {
@@ -298,11 +298,11 @@ func TestSIGTERMWhileStarting(t *testing.T) {
 			t.Parallel()
 			lambda, b := newLambda(t, true), newBackend(t)
 			reached := make(chan bool, 1)
-			lambda.fault[call] = func(_ http.ResponseWriter, q *http.Request, _ int) bool {
+			lambda.breaks(call, func(_ http.ResponseWriter, q *http.Request, _ int) bool {
 				reached <- true
 				<-q.Context().Done()
 				return true
-			}
+			})
 			e := run(t, lambda, fmt.Sprintf(through, b.URL))
 			<-reached
 			_ = e.Process.Signal(syscall.SIGTERM)
@@ -360,7 +360,7 @@ func TestEveryPortIsTaken(t *testing.T) {
 func TestConfigurationIsUnreadable(t *testing.T) {
 	folder := t.TempDir()
 	for _, dir := range []string{folder, filepath.Dir(folder)} {
-		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // another user passes through
+		if err := os.Chmod(dir, 0o755); err != nil { // another user passes through
 			t.Fatal(err)
 		}
 	}

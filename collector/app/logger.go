@@ -4,6 +4,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -62,7 +63,7 @@ type lines struct {
 
 func (c *lines) With(fields []zapcore.Field) zapcore.Core {
 	with := *c
-	with.fields = append(c.fields[:len(c.fields):len(c.fields)], fields...)
+	with.fields = slices.Concat(c.fields, fields)
 	return &with
 }
 

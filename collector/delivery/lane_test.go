@@ -443,7 +443,7 @@ func TestPanicOfASendCostsOnlyItsMessage(t *testing.T) {
 }
 
 func TestRecoverSaysWhatAndWhere(t *testing.T) {
-	err := Safely(func() error { var none map[string]int; none["a"] = 1; return nil })
+	err := Safely(func() error { var none map[string]int; none["a"] = 1; return nil }) //nolint:staticcheck // it panics
 	if err == nil || !strings.Contains(err.Error(), "nil map") || !strings.Contains(err.Error(), "lane_test.go") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%v", err)
 	}

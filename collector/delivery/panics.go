@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Recover, deferred, makes an error of a panic: a panic that ends the process fails the user's function.
+// Recover makes, deferred, an error of a panic: a panic that ends the process fails the user's function.
 func Recover(err *error) {
 	if cause := recover(); cause != nil {
 		*err = fmt.Errorf("panic: %v, %s", cause, place())

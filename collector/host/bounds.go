@@ -119,12 +119,8 @@ func (b *bounds) expand(ctx context.Context, text string) error {
 			}
 			return ctx.Err()
 		}
-		value, err := provider.Retrieve(ctx, reference, func(*confmap.ChangeEvent) {})
-		if err != nil {
-			return nil
-		}
-		put, err := value.AsString()
-		if err != nil {
+		put, readable := asText(provider.Retrieve(ctx, reference, func(*confmap.ChangeEvent) {}))
+		if !readable {
 			return nil
 		}
 		written := "${" + reference + "}"
@@ -137,6 +133,15 @@ func (b *bounds) expand(ctx context.Context, text string) error {
 		text = strings.ReplaceAll(text, written, put)
 	}
 	return errItself
+}
+
+// asText is what a provider gave as text; false when there is none.
+func asText(r *confmap.Retrieved, err error) (string, bool) {
+	if err != nil {
+		return "", false
+	}
+	text, err := r.AsString()
+	return text, err == nil
 }
 
 // innermost is the URI of the ${...} that the resolver replaces next, or "".

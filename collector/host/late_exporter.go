@@ -24,8 +24,8 @@ type lateExporter struct {
 	version int
 }
 
-func newLateExporter(h *Host, u use, k *keeper, make func(context.Context, component.Config) (component.Component, error)) *lateExporter {
-	return &lateExporter{held: held{host: h, use: u}, keeper: k, make: make}
+func newLateExporter(h *Host, u use, k *keeper, create func(context.Context, component.Config) (component.Component, error)) *lateExporter {
+	return &lateExporter{held: held{host: h, use: u}, keeper: k, make: create}
 }
 
 // Start begins to fetch; it does not wait.

@@ -82,7 +82,9 @@ func run(o options, command []string) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	go func() { _ = (&http.Server{Handler: far, Protocols: protocols()}).Serve(listener) }()
+	go func() {
+		_ = (&http.Server{Handler: far, Protocols: protocols(), ReadHeaderTimeout: time.Minute}).Serve(listener)
+	}()
 	endpoint, err := freePort()
 	if err != nil {
 		return r, err
@@ -167,7 +169,7 @@ func waitFor(endpoint string, ended chan error) error {
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("the collector ended: %v", err)
+			return fmt.Errorf("the collector ended: %w", err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

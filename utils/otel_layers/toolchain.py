@@ -104,6 +104,21 @@ def go(project: Project) -> str:
     return str(packages(project, "go") / "bin" / "go")
 
 
+def go_linter(project: Project) -> Path:
+    """The golangci-lint that requirements/golangci pins by version and hashes, compiled by our Go: the registry of Go modules has sources only."""
+    lock = project.root / "requirements/golangci"
+    digest = hashlib.sha256(b"".join((lock / name).read_bytes() for name in ("go.mod", "go.sum"))).hexdigest()
+    program = (project.cache / "envs").resolve() / f"golangci-{digest[:12]}" / "golangci-lint"
+    if not program.is_file():
+        console.step("compiling golangci-lint (once, a minute or two)")
+        part = program.with_suffix(".part")
+        what = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"
+        command = [go(project), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(part), what]
+        process.run(command, cwd=lock, env=go_environment(project, CGO_ENABLED="0", GOWORK="off"), error=ToolMissing, remedy=_RETRY, capture=True)
+        part.rename(program)
+    return program
+
+
 @functools.cache
 def interpreters() -> dict[str, Path]:
     """The CPython interpreters of this machine by version ('3.12' -> its real path): from PATH, pyenv, uv and the usual folders."""

@@ -182,7 +182,7 @@ func TestRefusedConnectionKeepsAndDeadConnectionIsReplaced(t *testing.T) {
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, seen{}, new(atomic.Bool))
 		},
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
 			if q.Context().Value(seen{}).(*atomic.Bool).Swap(true) {
 				panic(http.ErrAbortHandler)
 			}

@@ -40,7 +40,7 @@ func message(resource string, spans ...func(ptrace.Span)) ptrace.Traces {
 	return td
 }
 
-func init_(s ptrace.Span) {
+func initSpan(s ptrace.Span) {
 	s.SetName("init")
 	s.SetTraceID(pcommon.TraceID{1})
 	s.Attributes().PutBool("faas.coldstart", true)
@@ -62,10 +62,10 @@ func TestConfig(t *testing.T) { trial.Documented[*Config](t, createDefaultConfig
 
 func TestTheColdStartJoinsTheTraceOfItsInvocation(t *testing.T) {
 	for name, order := range map[string][]ptrace.Traces{
-		"cold start first":   {message("lambda", init_, other), message("function", invocation("faas.invocation_id"))},
-		"invocation first":   {message("function", invocation("faas.execution")), message("lambda", other, init_)},
-		"in the same":        {message("function", init_, invocation("faas.invocation_id"), other)},
-		"cold start by self": {message("lambda", init_), message("function", other, invocation("faas.invocation_id"))},
+		"cold start first":   {message("lambda", initSpan, other), message("function", invocation("faas.invocation_id"))},
+		"invocation first":   {message("function", invocation("faas.execution")), message("lambda", other, initSpan)},
+		"in the same":        {message("function", initSpan, invocation("faas.invocation_id"), other)},
+		"cold start by self": {message("lambda", initSpan), message("function", other, invocation("faas.invocation_id"))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := &sink{}
@@ -99,7 +99,7 @@ func TestTheColdStartJoinsTheTraceOfItsInvocation(t *testing.T) {
 			if !found {
 				t.Error("the cold start is not in the invocation's trace")
 			}
-			again := message("lambda", init_)
+			again := message("lambda", initSpan)
 			if _ = p.ConsumeTraces(t.Context(), again); next.SpanCount() != want+1 {
 				t.Error("a second cold start is held")
 			}
@@ -111,7 +111,7 @@ func TestAColdStartWithoutInvocationGoesAtTheEnd(t *testing.T) {
 	next := &sink{}
 	p, _ := NewFactory().CreateTraces(t.Context(), processor.Settings{ID: component.MustNewID("coldstart")}, createDefaultConfig(), next)
 	_ = p.Start(t.Context(), nil)
-	_ = p.ConsumeTraces(t.Context(), message("lambda", init_))
+	_ = p.ConsumeTraces(t.Context(), message("lambda", initSpan))
 	f := p.(delivery.Flusher)
 	f.Flush(context.Background())
 	if next.SpanCount() != 0 || f.Held().Spans != 1 {

@@ -2,6 +2,7 @@ package otlpreceiver
 
 import (
 	"bytes"
+	"strings"
 
 	"go.opentelemetry.io/collector/pipeline"
 )
@@ -114,7 +115,7 @@ func number(value []byte) (n int64, ok bool) {
 // host is what can stand in a URL: letters, digits, and what addresses are made of.
 func host(value []byte) bool {
 	for _, c := range value {
-		if !alphanumeric(c) && bytes.IndexByte([]byte(".-_:[]"), c) < 0 {
+		if !alphanumeric(c) && strings.IndexByte(".-_:[]", c) < 0 {
 			return false
 		}
 	}

@@ -17,7 +17,7 @@ type Next struct {
 	Logs    consumer.Logs
 }
 
-func (n *Next) consumers() *Next { return n }
+func (n *Next) consumers() *Next { return n } //nolint:unused // of the interface below
 
 // Receiver is one that embeds Next. Its Start is called once for every signal.
 type Receiver interface {

@@ -1,8 +1,9 @@
-"""Check the sources: format, lint, types, shell scripts, Go's vet. Changes nothing unless --fix."""
+"""Check the sources: format, lint and types of Python and Go, shell scripts. Changes nothing unless --fix."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -29,10 +30,13 @@ def run(project: Project, args: argparse.Namespace) -> None:
         ("shell scripts", [tools / "shellcheck", *scripts], root),
     ]
     for module in sorted(p.parent for p in root.glob("*/go.mod")):
-        go = toolchain.go(project)
-        commands += [("Go vet", [go, "vet", "./..."], nested.parent) for nested in sorted(module.rglob("go.mod"))]
-        sources = [p for p in module.rglob("*.go") if "testdata" not in p.parts]
+        go, linter = toolchain.go(project), toolchain.go_linter(project)
         goroot = process.run([go, "env", "GOROOT"], env=env, capture=True, echo=False).strip()  # `go` may be a starter that lies elsewhere
+        env |= {"PATH": f"{goroot}/bin{os.pathsep}{os.environ['PATH']}", "GOLANGCI_LINT_CACHE": str(project.cache / "golangci")}
+        lint: list[str | Path] = [linter, "run", "--config", root / ".golangci.yml", *(["--fix"] if args.fix else []), "./..."]
+        for nested in sorted(module.rglob("go.mod")):
+            commands += [("Go vet", [go, "vet", "./..."], nested.parent), ("Go lint", lint, nested.parent)]
+        sources = [p for p in module.rglob("*.go") if "testdata" not in p.parts]
         commands += [("Go format", [Path(goroot) / "bin/gofmt", "-w" if args.fix else "-l", *sources], module)]
     for name, command, folder in commands:
         console.step(name)
