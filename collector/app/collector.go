@@ -201,7 +201,7 @@ func (c *collector) inTime(ctx context.Context) (*host.Host, error) {
 	}
 	go func() { // another runs instead
 		if <-began == nil {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			_ = h.Close(ctx)
 		}
