@@ -49,6 +49,27 @@ def test_every_signal_by_grpc(tmp_path: Path) -> None:
     }
 
 
+def test_the_account_as_metrics_agrees_with_the_line(tmp_path: Path) -> None:
+    made = function(tmp_path, SENDER, layers=(collector(),), environment={"OTEL_LAMBDA_ACCOUNT": "true,metrics"})
+    with session(PROJECT, [made]) as (ours, finish):
+        for n in range(5):
+            ours.invoke("it", json.dumps({"first": 1 + 10 * n, "spans": 10, "logs": 3}).encode())
+            ours.stay_frozen(0.05)
+        result = finish()
+    told: dict[tuple[str, str], int] = {}
+    for resource in result["resourceMetrics"]:
+        for metric in resource["scopeMetrics"][0]["metrics"]:
+            for point in metric["sum"]["dataPoints"]:
+                key = metric["name"], next(a["value"]["stringValue"] for a in point["attributes"] if a["key"] == "signal")
+                told[key] = told.get(key, 0) + int(point["asInt"])
+    line = result["counts"]["collector"]
+    assert line["sent"]["spans"] == 50
+    for fate in ("received", "sent"):
+        for signal, name in (("traces", "spans"), ("logs", "logs")):
+            assert told["otelcol.lambda." + fate, signal] == line[fate][name]
+    assert not [key for key in told if key[0] == "otelcol.lambda.dropped"]
+
+
 def fail_and_heal(tmp_path: Path, spec: str, timeout_s: int, variables: dict[str, str], *, permanent: bool) -> None:
     made = function(tmp_path, SENDER, layers=(collector(),), memory_mb=128, timeout_s=timeout_s, environment=variables)
     sent = 0
