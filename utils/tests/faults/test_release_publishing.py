@@ -265,6 +265,17 @@ def test_only_what_is_built_is_published_unless_all_is_asked_for(project):
         publishing.plan(project, chosen, to="aws", public=True)
 
 
+def test_a_flavour_that_is_not_built_is_left_out_but_not_of_a_public_release(project):
+    every = tuple(project.catalogue.layers)
+    (full,) = (layer for layer in project.catalogue.layers.values() if layer.flavour)
+    assert full.name not in {i.layer for i in make(project, layers=every).items}
+    for wanted, options in (((full.name,), {"to": "local"}), (every, {"to": "aws", "public": True})):
+        with pytest.raises(UsageError, match="is not built"):
+            publishing.plan(project, [project.catalogue.layer(n) for n in wanted], **options)
+    write_layer(project, full.name, "arm64", version="0.0.0-dev")
+    assert [i.arch for i in make(project, layers=every).items if i.layer == full.name] == ["arm64"]
+
+
 def test_what_a_given_up_region_says_later_is_not_listened_to(project, access, monkeypatch):
     monkeypatch.setattr(execution, "_AT_ONCE", 1)  # the second region begins when the first is given up
     plan = make(project, region="eu-west-1,us-east-1", layers=[PYTHON])
