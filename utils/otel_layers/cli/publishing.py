@@ -52,8 +52,8 @@ def plan(
     """
     The plan for `layers` as they lie in dist/. UsageError when something is not built, or not as it must be.
 
-    `arch` '': the architectures that are built, and a layer with a flavour, which takes minutes, only when it is built; but all of them for a public release
-    to AWS, of which nothing shall be missing by accident.
+    `arch` '': the architectures that are built, and a layer with a flavour, which takes minutes, only when it is built; but all of them for a public
+    release to AWS, of which nothing shall be missing by accident.
     """
     catalogue = project.catalogue
     wanted: dict[str, str] = {}
