@@ -51,5 +51,8 @@ def traces(*spans: Mapping[str, Any]) -> dict[str, Any]:
     return {"traces": {"resourceSpans": [{"resource": {"attributes": [attribute("service.name", "shop")]}, "scopeSpans": [{"spans": list(spans)}]}]}}
 
 
-METRICS = {"name": "orders", "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [{"timeUnixNano": "1", "asInt": "3"}]}}
+METRICS: dict[str, Any] = {
+    "name": "orders",
+    "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [{"timeUnixNano": "1", "asInt": "3"}]},
+}
 LOGS = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"timeUnixNano": "1", "body": {"stringValue": "a line"}}]}]}]}

@@ -79,7 +79,8 @@ def test_several_telemetryapi_receivers_and_the_processors_of_the_layer(run: Run
 
 
 def test_signed_metrics_for_prometheus_and_attributes_that_are_dropped(run: Runner) -> None:
-    metrics = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [METRICS]}]}]}
+    cumulative = {**METRICS, "sum": {**METRICS["sum"], "aggregationTemporality": 2}}  # Prometheus knows no other
+    metrics = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [cumulative]}]}]}
     result, elsewhere = run("prometheus", {"send": {**traces(span(1, process_command__args="x")), "metrics": metrics}}, TOKEN="mine")
     assert ids(result) == [1]
     assert "process.command_args" not in json.dumps(result["resourceSpans"])
