@@ -120,7 +120,7 @@ def test_auto_is_as_end_for_the_first_invocations(tmp_path: Path) -> None:
     def run(env: ExecutionEnvironment) -> None:
         send_all(env, range(ADAPT), "auto")
         env.kill_now("extension:collector")
-        assert send(env, ADAPT).status == "failure"
+        assert send(env, ADAPT).status in ("failure", "error"), "the extension's end is seen before the POST that it does not answer, or after"
 
     with Backend() as backend:
         lambda_with(tmp_path, "auto", backend, run)
