@@ -39,7 +39,7 @@ const startLimit = 5 * time.Second
 func (c *collector) extension(ctx context.Context, address, name, initialization string) {
 	built := make(chan *host.Host, 1)
 	c.wish = make(chan delivery.TelemetryWish, 1)
-	go func() { startup.Room(); built <- c.start(ctx) }()
+	go func() { built <- c.start(ctx) }()
 	events, schema := []string{lambda.Invoke, lambda.Shutdown}, "2022-12-13"
 	if initialization == "lambda-managed-instances" {
 		events, schema = events[1:], "2025-01-29"
@@ -188,6 +188,7 @@ func (c *collector) inTime(ctx context.Context) (*host.Host, error) {
 	var h *host.Host
 	began := make(chan error, 1)
 	go func() {
+		startup.Room()
 		made, err := c.begin(ctx)
 		h = made
 		began <- err

@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.uber.org/zap"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/startup"
 )
 
 // Longest time that the sources of a configuration may take: the function waits for it.
@@ -73,6 +75,7 @@ func resolve(ctx context.Context, uris []string, providers []confmap.ProviderFac
 	}
 	resolved := make(chan result, 1)
 	go func() { // a provider may not heed its context: then this ends with what it gives next
+		startup.Room()
 		conf, err := resolver.Resolve(ctx)
 		resolved <- result{conf, errors.Join(err, resolver.Shutdown(ctx))}
 	}()
