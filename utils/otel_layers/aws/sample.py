@@ -31,7 +31,7 @@ def zips(project: Project, sample: str, arch: Architecture) -> dict[str, Path]:
     found = {f"{role}.zip": project.dist / layer.zip_name(arch.name) for role, layer in layers(project, sample).items()}
     missing = [path.name for path in found.values() if not path.is_file()]
     if missing:
-        raise UsageError(f"not built yet: {', '.join(missing)}", remedy=f"./run.sh build --arch {arch.name}")
+        raise UsageError(f"not built yet: {', '.join(missing)}", remedy=f"./run.sh {sample} build --arch {arch.name}")
     for path in found.values():
         archive.measure(path)  # UsageError when it is no sound zip
     return found

@@ -14,7 +14,8 @@ def project() -> Project:
     return PROJECT
 
 
-FLAVOURED = [pytest.param(pair, marks=[pytest.mark.slow] if pair[0].flavour else [], id=identify(pair)) for pair in PAIRS]  # they take minutes
+MINUTES = [pytest.mark.slow, pytest.mark.timeout(1800)]
+FLAVOURED = [pytest.param(pair, marks=MINUTES if pair[0].flavour else [], id=identify(pair)) for pair in PAIRS]
 
 
 @pytest.fixture(scope="session", params=FLAVOURED)
