@@ -56,11 +56,11 @@ func readWeights(src []byte) (weights []uint8, err error) {
 		if len(weights) > 254 {
 			return nil, errCorrupt
 		}
-		if next := table.step(now, &in); in.pos < 0 {
+		next := table.step(now, &in)
+		if in.pos < 0 {
 			return append(weights, table.states[other].symbol), nil
-		} else {
-			now, other = other, next
 		}
+		now, other = other, next
 	}
 	return nil, errCorrupt
 }

@@ -54,7 +54,8 @@ var kinds = sync.OnceValue(func() (all [3]kind) {
 
 // sequences copies literals and what matches to the output.
 func (f *frame) sequences(src []byte) error {
-	count, header := 0, 1
+	var count int
+	header := 1
 	switch {
 	case len(src) == 0:
 		return errCorrupt
