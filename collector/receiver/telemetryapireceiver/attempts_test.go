@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/collector/consumer"
@@ -67,4 +68,27 @@ func TestWhatThePipelineDoesNotTakeIsCountedWithItsReason(t *testing.T) {
 	if n := k.tally.Dropped.Counts().Logs; n != 1 || k.tally.DroppedBy(delivery.Failed).Logs != 1 {
 		t.Errorf("dropped %d, failed %d", n, k.tally.DroppedBy(delivery.Failed).Logs)
 	}
+}
+
+// In an environment that is busy nothing is flushed: held data is released when an invocation begins, and metrics with it.
+func TestMetricsAreReleasedWhereNothingIsFlushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil)
+		if !k.Oldest().IsZero() {
+			t.Error("something is held from the start")
+		}
+		for range 25 { // an invocation a second
+			k.Release()
+			k.ConsumeTelemetry([]delivery.TelemetryEvent{event("platform.runtimeDone", `{"requestId":"r","status":"success","metrics":{"durationMs":1.5}}`)})
+			k.invocations = invocations{}
+			time.Sleep(time.Second)
+		}
+		if k.taken != 2 || time.Since(k.Oldest()) > interval {
+			t.Errorf("metrics were handed on %d times, the oldest that waits came %s ago", k.taken, time.Since(k.Oldest()))
+		}
+		m, ok := k.points["faas.invocations"]
+		if !ok || m.Sum().DataPoints().At(0).IntValue() != 10 {
+			t.Error("they are not merged")
+		}
+	})
 }

@@ -49,7 +49,7 @@ type reading struct {
 type readings struct {
 	cumulative bool
 	since      time.Time
-	changed    bool
+	oldest     time.Time // wall time at which the first came that is not handed on; zero when none is
 	byName     map[string]*reading
 }
 
@@ -63,7 +63,7 @@ func (r *readings) add(name string, value float64) {
 		one = &reading{min: math.Inf(1), max: math.Inf(-1)}
 		r.byName[name] = one
 	}
-	r.changed = true
+	r.oldest = first(r.oldest, time.Now().Round(0))
 	one.count++
 	one.sum += value
 	one.min, one.max = min(one.min, value), max(one.max, value)
@@ -93,7 +93,7 @@ func bounds(name string) []float64 {
 
 // take writes what has gathered and returns the number of data points, 0 when nothing was added since.
 func (r *readings) take(md pmetric.Metrics, now time.Time, getenv func(string) string) int {
-	if !r.changed {
+	if r.oldest.IsZero() {
 		return 0
 	}
 	rm := md.ResourceMetrics().AppendEmpty()
@@ -136,7 +136,7 @@ func (r *readings) take(md pmetric.Metrics, now time.Time, getenv func(string) s
 		p.ExplicitBounds().FromRaw(i.bounds)
 		p.BucketCounts().FromRaw(one.buckets)
 	}
-	r.changed = false
+	r.oldest = time.Time{}
 	if !r.cumulative {
 		r.since, r.byName = now, map[string]*reading{}
 	}

@@ -21,7 +21,7 @@ const (
 	scopeName = "github.com/open-telemetry/opentelemetry-lambda/collector/receiver/telemetryapireceiver"
 
 	patience = 300 * time.Millisecond // longest wait at the end of the environment for Lambda's word on what went wrong
-	interval = 10 * time.Second       // between two flushes of metrics on managed instances, where nobody else flushes
+	interval = 10 * time.Second       // that metrics gather where invocations are not flushed: on managed instances, and overlapped
 )
 
 type telemetryReceiver struct {
@@ -53,7 +53,7 @@ type telemetryReceiver struct {
 var (
 	_ delivery.TelemetryListener = (*telemetryReceiver)(nil)
 	_ delivery.LifeListener      = (*telemetryReceiver)(nil)
-	_ delivery.Flusher           = (*telemetryReceiver)(nil)
+	_ delivery.Holder            = (*telemetryReceiver)(nil)
 )
 
 func newReceiver(cfg *Config, logger *zap.Logger, getenv func(string) string, now time.Time) *telemetryReceiver {
@@ -264,6 +264,26 @@ func (r *telemetryReceiver) Flush(ctx context.Context) {
 	if n > 0 {
 		r.handled(pipeline.SignalMetrics, n, r.Metrics.ConsumeMetrics(context.WithoutCancel(ctx), md))
 	}
+}
+
+// Hold does nothing: readings are held as they are.
+func (r *telemetryReceiver) Hold(bool) {}
+
+// Release hands on what has gathered for long enough: not a data point for every invocation.
+func (r *telemetryReceiver) Release() {
+	if oldest := r.Oldest(); !oldest.IsZero() && time.Since(oldest) >= interval {
+		r.Flush(context.Background())
+	}
+}
+
+// Oldest is the wall time of the oldest reading that is not handed on; zero when there is none.
+func (r *telemetryReceiver) Oldest() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.Metrics == nil {
+		return time.Time{}
+	}
+	return r.readings.oldest
 }
 
 // FlushLast is Flush.

@@ -27,6 +27,7 @@ type kit struct {
 	spans   []ptrace.Span
 	records []plog.LogRecord
 	points  map[string]pmetric.Metric
+	taken   int // times that metrics were handed on
 }
 
 func environment(extra ...string) func(string) string {
@@ -60,6 +61,7 @@ func newKit(t *testing.T, change func(*Config), env ...string) *kit {
 		return nil
 	})
 	k.Metrics, _ = consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
+		k.taken++
 		for _, m := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
 			k.points[m.Name()] = m
 		}
