@@ -269,6 +269,7 @@ type extension struct {
 	*exec.Cmd
 	t    *testing.T
 	out  bytes.Buffer
+	err  bytes.Buffer
 	url  string
 	gone chan struct{}
 
@@ -292,7 +293,13 @@ func run(t *testing.T, lambda *fakeLambda, exporters string, env ...string) *ext
 		t.Fatal(err)
 	}
 	go func() { _ = e.Wait(); close(e.gone) }()
-	t.Cleanup(func() { _ = e.Process.Kill(); <-e.gone })
+	t.Cleanup(func() {
+		_ = e.Process.Kill()
+		<-e.gone
+		if t.Failed() {
+			t.Log(e.err.String())
+		}
+	})
 	return e
 }
 

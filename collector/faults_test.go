@@ -394,7 +394,7 @@ func prepare(t *testing.T, e *extension) {
 			e.Cmd = limited
 		}
 	}
-	e.Stdout, e.Stderr = &e.out, os.Stderr
+	e.Stdout, e.Stderr = &e.out, &e.err
 	for _, setting := range e.Env {
 		switch setting {
 		case "STDOUT=full":
