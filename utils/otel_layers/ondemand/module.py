@@ -50,10 +50,7 @@ def prepare(project: Project, folder: Path, known: Components, modules: Sequence
     BuildFailed when a module is not to be had.
     """
     source = main_source(modules)
-    total = hashlib.sha256(source.encode())
-    for path in [folder / "go.mod", folder / "go.sum", folder / SUMS, *configs]:
-        total.update(f"\0{path.stat().st_size}\0".encode() + path.read_bytes())
-    place = project.cache / "build" / "ondemand" / total.hexdigest()[:24]
+    place = place_of(project, folder, source, configs)
     if (place / "experiment").is_file():  # the last to be written
         return place
     with files.temporary(project, "ondemand") as tmp:
@@ -68,6 +65,14 @@ def prepare(project: Project, folder: Path, known: Components, modules: Sequence
         shutil.rmtree(place, ignore_errors=True)
         made.rename(place)
     return place
+
+
+def place_of(project: Project, folder: Path, source: str, configs: Sequence[Path]) -> Path:
+    """The folder for the main package `source`: another one where the repository has moved, since what is in it names paths."""
+    total = hashlib.sha256(f"{folder}\0{project.cache}\0{source}".encode())
+    for path in [folder / "go.mod", folder / "go.sum", folder / SUMS, *configs]:
+        total.update(f"\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return project.cache / "build" / "ondemand" / total.hexdigest()[:24]
 
 
 def furnish(project: Project, folder: Path, known: Components, modules: Sequence[Module], place: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,18 @@ def test_the_main_package_names_every_module() -> None:
         assert f'"{each.path}"' in text
     assert "Providers: []confmap.ProviderFactory{f" in text
     assert text.count(".Type().String()") == 2  # a provider is no component
+
+
+def test_a_repository_that_moved_makes_its_module_anew(tmp_path: Path) -> None:
+    # overlay.json names main.go by its path: one of before would be passed over, and the default flavour built without a word
+    project, moved = open_project(), replace(open_project(), root=tmp_path)
+    (tmp_path / "collector").mkdir()
+    for name in ("go.mod", "go.sum", module.SUMS):
+        shutil.copyfile(ROOT / "collector" / name, tmp_path / "collector" / name)
+    here, there = (module.place_of(one, one.root / "collector", "package main", []) for one in (project, moved))
+    assert here.name != there.name
+    assert module.place_of(project, project.root / "collector", "package main", []) == here
+    assert module.place_of(project, project.root / "collector", "package main", [ROOT / "run.sh"]) != here
 
 
 def test_the_layer_has_lambdas_limits_and_no_name_of_the_catalogue() -> None:
