@@ -48,7 +48,8 @@ func newLogger(out io.Writer, getenv func(string) string, environment []string) 
 		calm: &calm{seen: map[string]*spell{}}, secrets: &secrets{},
 	}
 	core.secrets.environment(environment)
-	return zap.New(core, zap.ErrorOutput(zapcore.AddSync(io.Discard))), level, core
+	// A component that calls Fatal would end the process; its panic is an error wherever the host called it.
+	return zap.New(core, zap.ErrorOutput(zapcore.AddSync(io.Discard)), zap.WithFatalHook(zapcore.WriteThenPanic)), level, core
 }
 
 // lines is a zapcore.Core. zap's own JSON encoder would bring encoding/json, half a megabyte.

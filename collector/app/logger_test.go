@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.uber.org/zap"
 
+	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/exporter/debugexporter"
 )
 
@@ -177,5 +178,24 @@ func TestDebugExporterWritesWhatPasses(t *testing.T) {
 	if len(got) != 6 || got[0]["spans"] != 1.0 || got[1]["name"] != "GET /x" || got[3]["name"] != "faas.invocations" || got[3]["value"] != 3.0 || got[5]["body"] != "hello" ||
 		!reflect.DeepEqual(got[1]["attributes"], map[string]any{"http.response.status_code": 200.0}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestSecretsThatAreFetchedAgainAreKeptOnce(t *testing.T) {
+	var s secrets
+	for range 100 {
+		s.configuration(map[string]any{"headers": map[string]any{"Authorization": `Bearer abc"defgh`}}, false)
+	}
+	if len(s.values) != 4 { // with the word before and without, as it is and as JSON has it
+		t.Errorf("%d values", len(s.values))
+	}
+}
+
+func TestFatalOfAComponentEndsNothing(t *testing.T) {
+	var out bytes.Buffer
+	logger, _, _ := newLogger(&out, variables{}.get, nil)
+	err := delivery.Safely(func() error { logger.Fatal("cannot go on"); return nil })
+	if err == nil || !strings.Contains(out.String(), "cannot go on") {
+		t.Errorf("%v, %s", err, out.String())
 	}
 }

@@ -29,7 +29,11 @@ func (s *secrets) add(value string) {
 			continue
 		}
 		quoted := jsonwrite.String(nil, v)
-		s.values = append(s.values, []byte(v), quoted[1:len(quoted)-1])
+		for _, stands := range [][]byte{[]byte(v), quoted[1 : len(quoted)-1]} {
+			if !slices.ContainsFunc(s.values, func(known []byte) bool { return bytes.Equal(known, stands) }) { // values are fetched again and again
+				s.values = append(s.values, stands)
+			}
+		}
 	}
 	slices.SortFunc(s.values, func(a, b []byte) int { return len(b) - len(a) }) // what holds another goes first
 }
