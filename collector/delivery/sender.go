@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -222,7 +221,9 @@ func (l *Lane) makeRoom() {
 		dropped += rest[n].Records
 	}
 	if n > 0 {
-		l.queue = slices.Delete(l.queue, l.flying, l.flying+n)
+		copy(l.queue[n:], l.queue[:l.flying]) // what flies moves, it is less than what waits
+		clear(l.queue[:n])
+		l.queue = l.queue[n:]
 		l.tally.Drop(QueueFull, l.set.Signal, dropped)
 		l.complain("queue is full, the oldest records are dropped", zap.Int("dropped", dropped))
 	}
