@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -179,6 +180,11 @@ func TestNobodyWaitsForAWordThatIsLost(t *testing.T) {
 		},
 		"damaged": func(x *Telemetry) {
 			x.read([]byte(`[{"type":"platform.runtimeDone","record":{]`), func([]delivery.TelemetryEvent) {})
+		},
+		"not taken in time": func(x *Telemetry) {
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			x.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(gone, "POST", "/", strings.NewReader("[]")))
 		},
 		"too large": func(x *Telemetry) {
 			x.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, maxBatch+1))))

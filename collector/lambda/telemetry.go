@@ -85,6 +85,7 @@ func (t *Telemetry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	select {
 	case t.queue <- body:
 	case <-q.Context().Done():
+		t.ends.Lost()
 	}
 }
 
