@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	invocations = flag.Int("invocations", 400, "of the environment that must not grow; 20000 take about a minute")
+	invocations = flag.Int("invocations", 200, "of the environment that must not grow; 20000 take about a minute")
 	seed        = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of its backend's faults")
 )
 
