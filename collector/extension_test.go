@@ -197,3 +197,16 @@ func TestSIGTERMFlushes(t *testing.T) {
 		t.Errorf("account: %+v", a)
 	}
 }
+
+func TestTelemetryIsAskedForByNameWhereAnAddressIsRefused(t *testing.T) {
+	lambda, b := newLambda(t, true), newBackend(t)
+	lambda.strict = true
+	e := run(t, lambda, fmt.Sprintf(through, b.URL))
+	lambda.next()
+	lambda.one(e, "one")
+	b.has(t, 1)
+	lambda.shutdown("spindown")
+	if _, lines := e.end(); len(lines) != 1 || lines[0].Msg != "shutdown" {
+		t.Errorf("lines: %s", e.out.String())
+	}
+}

@@ -54,6 +54,7 @@ type fakeLambda struct {
 	*httptest.Server
 	t           *testing.T
 	noTelemetry bool
+	strict      bool // only the name of the sandbox is taken for a destination, as by AWS
 	mu          sync.Mutex
 	calls       []string
 	sink        string      // where telemetry goes
@@ -107,13 +108,18 @@ func (f *fakeLambda) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		if err := json.Unmarshal(body, &want); err != nil || want.SchemaVersion != "2022-12-13" || want.Buffering["timeoutMs"] != 25 {
 			f.t.Errorf("subscription %s: %v", body, err)
 		}
+		if f.strict && !strings.HasPrefix(want.Destination.URI, "http://sandbox.localdomain:") {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"errorType":"ValidationError"}`))
+			return
+		}
 		if f.noTelemetry {
 			w.WriteHeader(http.StatusAccepted)
 			_, _ = w.Write([]byte(`{"errorType":"Telemetry.NotSupported"}`))
 			return
 		}
 		f.mu.Lock()
-		f.sink = want.Destination.URI
+		f.sink = strings.Replace(want.Destination.URI, "sandbox.localdomain", "127.0.0.1", 1) // this machine need not know the name
 		f.mu.Unlock()
 		_, _ = w.Write([]byte("OK"))
 	case "/2020-01-01/extension/event/next":

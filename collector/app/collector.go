@@ -98,19 +98,26 @@ func (c *collector) subscribe(ctx context.Context, api *lambda.API, schema strin
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	telemetry, err := api.ListenForTelemetry(ctx, &c.ends, wish.Port)
-	if err != nil {
-		c.logger.Warn("no port for telemetry events, data is sent while the function runs", zap.NamedError("cause", err), zap.String("remedy", remedy))
-		return nil
+	var refusal error
+	for _, name := range []bool{false, true} { // Lambda may take no address but its own name for the sandbox
+		telemetry, err := api.ListenForTelemetry(ctx, &c.ends, wish.Port, name)
+		if err != nil {
+			c.logger.Warn("no port for telemetry events, data is sent while the function runs", zap.NamedError("cause", err), zap.String("remedy", remedy))
+			return nil
+		}
+		subscribed, err := api.Subscribe(ctx, schema, telemetry.URI, wish)
+		if subscribed {
+			return telemetry
+		}
+		telemetry.Close()
+		if err == nil || parent.Err() != nil {
+			return nil
+		}
+		if refusal = err; telemetry.Named() {
+			break
+		}
 	}
-	subscribed, err := api.Subscribe(ctx, schema, telemetry.URI, wish)
-	if subscribed {
-		return telemetry
-	}
-	telemetry.Close()
-	if err != nil && parent.Err() == nil {
-		c.logger.Warn("Lambda sends no telemetry events, data is sent while the function runs", zap.NamedError("cause", err), zap.String("remedy", remedy))
-	}
+	c.logger.Warn("Lambda sends no telemetry events, data is sent while the function runs", zap.NamedError("cause", refusal), zap.String("remedy", remedy))
 	return nil
 }
 

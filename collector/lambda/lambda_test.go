@@ -92,7 +92,7 @@ func TestParseEvent(t *testing.T) {
 }
 
 func TestTelemetryAddress(t *testing.T) {
-	telemetry, err := NewAPI("127.0.0.1:9001", "collector").ListenForTelemetry(t.Context(), &Ends{}, 0)
+	telemetry, err := NewAPI("127.0.0.1:9001", "collector").ListenForTelemetry(t.Context(), &Ends{}, 0, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,12 +223,12 @@ func TestTheSandboxHasTheAddressThatLambdaWrites(t *testing.T) {
 			if err := os.WriteFile(file, []byte(one.hosts), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if got := sandboxIP(t.Context(), file, one.api).String(); got != one.want {
+			if got := sandboxIP(t.Context(), file, one.api, false).String(); got != one.want {
 				t.Errorf("%s", got)
 			}
 		})
 	}
-	if got := sandboxIP(t.Context(), filepath.Join(t.TempDir(), "no such file"), "127.0.0.1:9001"); got != nil {
+	if got := sandboxIP(t.Context(), filepath.Join(t.TempDir(), "no such file"), "127.0.0.1:9001", false); got != nil {
 		t.Errorf("%s", got)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 const (
 	sandbox   = "sandbox.localdomain"
+	loopback  = "127.0.0.1"
 	hostsFile = "/etc/hosts"
 	maxBatch  = 4 << 20 // bytes; Lambda buffers at most 1 MiB
 	maxQueue  = 4       // batches that are taken and not yet read; beyond that Lambda waits
@@ -31,16 +32,19 @@ type Telemetry struct {
 }
 
 // ListenForTelemetry opens a port (0: any) at the address that Lambda reaches: sandbox.localdomain where that is this machine, else loopback.
-func (a *API) ListenForTelemetry(ctx context.Context, ends *Ends, port int) (*Telemetry, error) {
+// When that has been refused, name says to ask a name server too, and to announce the name in any case.
+func (a *API) ListenForTelemetry(ctx context.Context, ends *Ends, port int, name bool) (*Telemetry, error) {
 	host, listener, number := sandbox, net.Listener(nil), strconv.Itoa(port)
 	var err error
-	if ip := sandboxIP(ctx, hostsFile, a.address); ip != nil {
+	if ip := sandboxIP(ctx, hostsFile, a.address, name); ip != nil {
 		listener, _ = delivery.Listen(net.JoinHostPort(ip.String(), number))
 	}
 	if listener == nil {
-		host = "127.0.0.1"
-		if listener, err = delivery.Listen(net.JoinHostPort(host, number)); err != nil {
+		if listener, err = delivery.Listen(net.JoinHostPort(loopback, number)); err != nil {
 			return nil, err
+		}
+		if !name {
+			host = loopback
 		}
 	}
 	_, number, _ = net.SplitHostPort(listener.Addr().String())
@@ -50,9 +54,12 @@ func (a *API) ListenForTelemetry(ctx context.Context, ends *Ends, port int) (*Te
 	return t, nil
 }
 
+// Named tells whether Lambda is told a name rather than an address.
+func (t *Telemetry) Named() bool { return strings.Contains(t.URI, sandbox) }
+
 // sandboxIP is the address of sandbox.localdomain; nil when it has none. Lambda writes it into a file, which package net would read after three
-// others. Who has Lambda's API on loopback (emulators) is on the same machine, and no name server is asked.
-func sandboxIP(ctx context.Context, file, api string) net.IP {
+// others. Where Lambda's API is on loopback, as in emulators, no name server is asked at first: it may take long to say no.
+func sandboxIP(ctx context.Context, file, api string, ask bool) net.IP {
 	text, _ := os.ReadFile(file)
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(line, "#")
@@ -62,7 +69,7 @@ func sandboxIP(ctx context.Context, file, api string) net.IP {
 			}
 		}
 	}
-	if host, _, _ := net.SplitHostPort(api); host == "localhost" || net.ParseIP(host).IsLoopback() {
+	if host, _, _ := net.SplitHostPort(api); !ask && (host == "localhost" || net.ParseIP(host).IsLoopback()) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
