@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -169,6 +170,29 @@ func TestBusyBackendIsLeftAloneForAsLongAsItSaid(t *testing.T) {
 			t.Error("it was asked too early")
 		}
 		time.Sleep(time.Second)
+		l.Resume(true)
+		within(t, time.Second, l.Flush)
+		if f.requests() != 2 || tally.Sent.Counts().Spans != 1 {
+			t.Errorf("%d requests, sent %+v", f.requests(), tally.Sent.Counts())
+		}
+	})
+}
+
+func TestBusyBackendIsLeftAloneForTenMinutesAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tally Tally
+		f := &far{outcomes: []Outcome{{Verdict: Busy, RetryAfter: math.MaxInt64, Err: errors.New("429")}}}
+		l := lane(f, &tally, 1000)
+		defer l.Stop()
+		l.Put(Item{Body: []byte("a"), Records: 1})
+		within(t, time.Second, l.Flush)
+		time.Sleep(9 * time.Minute)
+		l.Resume(true)
+		synctest.Wait()
+		if f.requests() != 1 {
+			t.Error("it was asked too early")
+		}
+		time.Sleep(time.Minute)
 		l.Resume(true)
 		within(t, time.Second, l.Flush)
 		if f.requests() != 2 || tally.Sent.Counts().Spans != 1 {

@@ -10,6 +10,7 @@ import (
 const (
 	firstPause = time.Second
 	longPause  = 30 * time.Second
+	believable = 10 * time.Minute // longest pause that a backend may ask for
 	gathering  = 5 * time.Millisecond
 	crowd      = 4 // messages in a request that are a sign of load
 )
@@ -193,9 +194,9 @@ func (l *Lane) keep(batch []Item, outcome Outcome) {
 	}
 	l.complain("backend does not take records, they are kept and sent later", zap.Int("kept", records(batch)), zap.Error(outcome.Err))
 	l.fails++
-	pause := l.pause()
+	pause, asked := l.pause(), min(outcome.RetryAfter, believable)
 	now := time.Now().Round(0) // without the monotonic clock, which may stand still in a freeze
-	l.paused, l.until, l.resumes = true, now.Add(max(pause, outcome.RetryAfter)), now.Add(outcome.RetryAfter)
+	l.paused, l.until, l.resumes = true, now.Add(max(pause, asked)), now.Add(asked)
 	if outcome.Verdict == Busy && l.fails > 1 {
 		l.resumes = l.until // a backend that answers "not now" again and again is not asked at every invocation
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -247,6 +248,16 @@ func TestConfig(t *testing.T) {
 	} {
 		if _, err := trial.Config[*Config](t, createDefaultConfig, text); (want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestRetryAfterIsReadWithoutOverflow(t *testing.T) {
+	for value, want := range map[string]time.Duration{
+		"3": 3 * time.Second, "99999999999999999999": math.MaxInt32 * time.Second, "-99999999999999999999": math.MinInt32 * time.Second, "soon": 0, "": 0,
+	} {
+		if got := retryAfter(value); got != want {
+			t.Errorf("%q: %s", value, got)
 		}
 	}
 }

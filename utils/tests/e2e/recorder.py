@@ -31,6 +31,8 @@ class Recorder:
 
     port: int = 0
     requests: list[Request] = field(default_factory=list)
+    objects: dict[str, bytes] = field(default_factory=dict)  # what a GET of a path answers
+    calls: dict[str, object] = field(default_factory=dict)  # what a call of a JSON service answers, by X-Amz-Target's last part
 
     def at(self, path: str) -> list[Request]:
         """What came for paths that begin with `path`."""
@@ -51,9 +53,17 @@ def recorder() -> Iterator[Recorder]:
                 body = gzip.decompress(body)
             kept.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
             # The JSON services of AWS answer an object; OTLP's backend and Prometheus nothing at all.
-            known = ANSWERS.get(self.path, {} if self.headers.get("X-Amz-Target") else None)
-            answer = b"" if known is None else json.dumps(known).encode()
-            self.send_response(200)
+            target = str(self.headers.get("X-Amz-Target") or "").rpartition(".")[2]
+            known = ANSWERS.get(self.path, kept.calls.get(target, {}) if target else None)
+            self.answer(b"" if known is None else json.dumps(known).encode())
+
+        def do_GET(self) -> None:
+            kept.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, b""))
+            self.answer(kept.objects.get(self.path.partition("?")[0]))
+
+        def answer(self, answer: bytes | None) -> None:
+            self.send_response(200 if answer is not None else 404)
+            answer = answer or b""
             self.send_header("Content-Type", "application/json" if answer else "application/x-protobuf")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

@@ -99,3 +99,21 @@ def test_its_other_processors_the_connector_and_basicauth(run: Runner) -> None:
     assert came
     assert all(each.headers["authorization"] == f"Basic {basic}" for each in came)
     assert any(b"calls" in each.body for each in came), "spanmetrics"
+
+
+def test_a_configuration_in_s3_with_values_of_secrets_manager_and_the_parameter_store(full: Path, tmp_path: Path) -> None:
+    settings = {"OPENTELEMETRY_COLLECTOR_CONFIG_URI": "s3://mine.s3.us-east-1.amazonaws.com/collector.yaml"}
+    made = function(tmp_path, SENDER, layers=(full,), memory_mb=512, timeout_s=60, environment=settings)
+    with recorder() as elsewhere, session(PROJECT, [made], aws_port=elsewhere.port) as (ours, finish):
+        elsewhere.objects["/mine/collector.yaml"] = (EXAMPLES / "sources.yaml").read_bytes()
+        elsewhere.calls["GetSecretValue"] = {"Name": "backend", "SecretString": json.dumps({"key": "key-of-mine"})}
+        elsewhere.calls["GetParameter"] = {"Parameter": {"Name": "/collector/parameter", "Value": "parameter-of-mine"}}
+        done = [ours.invoke("it", json.dumps({"send": traces(span(number)), "wait": 1}).encode()) for number in (1, 2)]
+        result = finish()
+    lines = said(result)
+    assert [one.status for one in done] == ["success"] * 2, lines
+    came = elsewhere.at("/sources/v1/traces")
+    assert came, lines
+    assert {(one.headers.get("x-key"), one.headers.get("x-parameter")) for one in came} == {("key-of-mine", "parameter-of-mine")}
+    assert b"span 1" in b"".join(one.body for one in came), lines
+    assert not [line for line in lines if "key-of-mine" in line or "parameter-of-mine" in line]
