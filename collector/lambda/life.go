@@ -39,8 +39,9 @@ type Extension struct {
 	Flush     Flush
 	Restored  bool // the environment comes from a snapshot: the first invocation begins with connections of another machine
 
-	pace   pace
-	rested time.Time // wall time of the last activity
+	pace    pace
+	rested  time.Time // wall time of the last activity
+	doubted bool      // an invocation was over its first seconds, and no telemetry event had ever come
 }
 
 // Run serves events until SHUTDOWN, or until ctx ends; it returns the time by which everything must have ended.
@@ -82,7 +83,8 @@ func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
 	begins := now()
 	c.Resume(begins.Sub(e.rested) > idleSpell || (e.Restored && e.pace.invocations == 0))
 	hold, release := e.pace.begin(begins, c.Oldest())
-	if e.Telemetry == nil && e.Flush.Policy == Auto {
+	untold := e.Telemetry == nil || (e.doubted && e.Telemetry.silent.Load())
+	if untold && e.Flush.Policy == Auto {
 		hold = false
 	}
 	c.Hold(hold)
@@ -90,18 +92,30 @@ func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
 		c.Release()
 	}
 	c.InvocationBegan(delivery.Invocation{RequestID: event.RequestID, ARN: event.ARN, TraceHeader: event.TraceHeader, Deadline: event.Deadline()})
-	if e.Telemetry == nil {
+	if untold {
 		return
 	}
 	defer e.Ends.Forget(event.RequestID)
 	late := time.NewTimer(time.Until(event.Deadline()))
 	defer late.Stop()
-	select {
-	case <-e.Ends.Done(event.RequestID):
-	case <-late.C: // the function is being killed: SHUTDOWN comes next, with time for a flush
-		return
-	case <-ctx.Done():
-		return
+	doubt := time.NewTimer(min(patience, time.Until(event.Deadline())/2))
+	defer doubt.Stop()
+	for done := false; !done; {
+		select {
+		case <-e.Ends.Done(event.RequestID):
+			done = true
+		case <-doubt.C:
+			if e.Telemetry.silent.Load() { // a long handler tells of its start at least
+				e.doubted = true
+				e.Logger.Warn("Lambda took the subscription to telemetry events and sends none, data is sent while the function runs",
+					zap.String("remedy", "nothing need be done for this to work, only data may come later"))
+				return
+			}
+		case <-late.C: // the function is being killed: SHUTDOWN comes next, with time for a flush
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 	if hold && !e.pace.old(now(), c.Oldest()) {
 		return

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -67,6 +68,39 @@ func TestAnInvocationThatTimesOutIsNotFlushedButLeftToSHUTDOWN(t *testing.T) {
 			t.Errorf("flushed %v after %s", s.flushed, time.Since(began))
 		}
 	})
+}
+
+func TestASubscriptionThatNeverDeliversHoldsTwoSecondsInAll(t *testing.T) {
+	for name, c := range map[string]struct {
+		event time.Duration // when the first telemetry event comes; 0: never
+		waits []time.Duration
+	}{
+		"never":         {0, []time.Duration{2 * time.Second, 0, 0}},
+		"in time":       {time.Second, []time.Duration{10 * time.Second, 10 * time.Second, 10 * time.Second}},
+		"after a while": {11 * time.Second, []time.Duration{2 * time.Second, 0, 10 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, flush := &stubborn{}, Flush{Policy: Auto, MaxAge: defaultAge, Wait: time.Nanosecond}
+				telemetry := &Telemetry{}
+				telemetry.silent.Store(true)
+				e := &Extension{Ends: &Ends{}, Telemetry: telemetry, Logger: zap.NewNop(), Flush: flush, pace: pace{Flush: flush}}
+				if c.event > 0 {
+					go func() { time.Sleep(c.event); telemetry.silent.Store(false) }()
+				}
+				for i, want := range c.waits { // each function runs 10 s
+					id, began := fmt.Sprint(i), time.Now()
+					over := make(chan struct{})
+					go func() { time.Sleep(10 * time.Second); e.Ends.Finish(id); close(over) }()
+					e.invocation(t.Context(), Event{RequestID: id, DeadlineMs: now().Add(time.Minute).UnixMilli()}, s)
+					if got := time.Since(began).Truncate(time.Millisecond); got != want {
+						t.Errorf("invocation %d held %s, not %s", i+1, got, want)
+					}
+					<-over
+				}
+			})
+		})
+	}
 }
 
 func TestHeldDataIsFlushedAtTheEndOnceItIsOld(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
@@ -29,6 +30,7 @@ type Telemetry struct {
 	server *http.Server
 	ends   *Ends
 	queue  chan []byte
+	silent atomic.Bool // nothing has come yet: there are emulators that take a subscription and never send
 }
 
 // ListenForTelemetry opens a port (0: any) at the address that Lambda reaches: sandbox.localdomain where that is this machine, else loopback.
@@ -49,6 +51,7 @@ func (a *API) ListenForTelemetry(ctx context.Context, ends *Ends, port int, name
 	}
 	_, number, _ = net.SplitHostPort(listener.Addr().String())
 	t := &Telemetry{URI: "http://" + net.JoinHostPort(host, number) + "/", ends: ends, queue: make(chan []byte, maxQueue)}
+	t.silent.Store(true)
 	t.server = &http.Server{Handler: t, ReadHeaderTimeout: time.Minute}
 	go func() { _ = t.server.Serve(listener) }()
 	return t, nil
@@ -83,6 +86,7 @@ func sandboxIP(ctx context.Context, file, api string, ask bool) net.IP {
 
 // ServeHTTP takes a batch of events.
 func (t *Telemetry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	t.silent.Store(false)
 	body, err := io.ReadAll(http.MaxBytesReader(w, q.Body, maxBatch))
 	if err != nil {
 		t.ends.Lost()
