@@ -55,7 +55,7 @@ func (u *unreliable) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 // A function with little memory shares it with the extension: what waits is bounded, and garbage is collected before it is as much again.
 func TestFullQueuesLeaveTheFunctionItsMemory(t *testing.T) {
 	lambda := newLambda(t, true)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
