@@ -200,7 +200,9 @@ func TestSIGTERMFlushes(t *testing.T) {
 
 func TestTelemetryIsAskedForByNameWhereAnAddressIsRefused(t *testing.T) {
 	lambda, b := newLambda(t, true), newBackend(t)
+	lambda.mu.Lock()
 	lambda.strict = true
+	lambda.mu.Unlock()
 	e := run(t, lambda, fmt.Sprintf(through, b.URL))
 	lambda.next()
 	lambda.one(e, "one")

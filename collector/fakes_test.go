@@ -108,7 +108,10 @@ func (f *fakeLambda) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		if err := json.Unmarshal(body, &want); err != nil || want.SchemaVersion != "2022-12-13" || want.Buffering["timeoutMs"] != 25 {
 			f.t.Errorf("subscription %s: %v", body, err)
 		}
-		if f.strict && !strings.HasPrefix(want.Destination.URI, "http://sandbox.localdomain:") {
+		f.mu.Lock()
+		strict := f.strict
+		f.mu.Unlock()
+		if strict && !strings.HasPrefix(want.Destination.URI, "http://sandbox.localdomain:") {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(`{"errorType":"ValidationError"}`))
 			return

@@ -96,9 +96,14 @@ func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
 		return
 	}
 	defer e.Ends.Forget(event.RequestID)
-	late := time.NewTimer(time.Until(event.Deadline()))
+	left := time.Until(event.Deadline())
+	late := time.NewTimer(left)
 	defer late.Stop()
-	doubt := time.NewTimer(min(patience, time.Until(event.Deadline())/2))
+	trust := patience
+	if left > 0 { // else the clocks differ
+		trust = min(patience, left/2)
+	}
+	doubt := time.NewTimer(trust)
 	defer doubt.Stop()
 	for done := false; !done; {
 		select {

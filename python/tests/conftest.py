@@ -12,13 +12,8 @@ from typing import Any
 import pytest
 from otel_layers import catalog, files, toolchain
 from otel_layers.build import build
-from otel_layers.project import Project, find_root
+from parts import LAYER, PROJECT, ROOT, VERSIONS
 from sandbox import Lambda, Receiver, receiving, running
-
-ROOT = find_root()
-PROJECT = Project(ROOT, catalog.load(ROOT / "layers.toml"), "python")
-LAYER = PROJECT.catalogue.layer("opentelemetry-python")
-VERSIONS = [PROJECT.catalogue.runtimes[name].version for name in LAYER.runtimes]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

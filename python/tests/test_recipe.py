@@ -10,9 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import LAYER, PROJECT, ROOT, VERSIONS
 from otel_layers import catalog, files, toolchain
 from otel_layers.build import recipe
+from parts import LAYER, PROJECT, ROOT, VERSIONS
 
 
 def _tree(out: Path) -> dict[str, bytes]:
