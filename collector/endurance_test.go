@@ -54,6 +54,9 @@ func (u *unreliable) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 
 // A function with little memory shares it with the extension: what waits is bounded, and garbage is collected before it is as much again.
 func TestFullQueuesLeaveTheFunctionItsMemory(t *testing.T) {
+	if raced {
+		t.Skip("the race detector takes several times the memory")
+	}
 	lambda := newLambda(t, true)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3600")
