@@ -1,7 +1,7 @@
-// Package keydoc writes tables of components' keys from the doc comments of their configuration types into README files and pages. Only
-// tests use it; package trial does for the components.
+// Package keydoc holds what is generated in README files and pages to its source, above all the tables of components' keys to the doc
+// comments of their configuration types. Only tests use it; package trial does for the components.
 //
-// UPDATE_README=1 go test ./... writes the tables anew, between lines like <!-- keys --> and <!-- /keys -->.
+// UPDATE_README=1 go test ./... writes it anew, between lines like <!-- keys --> and <!-- /keys -->.
 package keydoc
 
 import (
@@ -40,7 +40,7 @@ func Check(t *testing.T, file, mark string, generate func() (string, error)) {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("%s does not say what the doc comments do; UPDATE_README=1 go test writes:\n%s", file, want)
+		t.Errorf("%s does not have between its %s marks what is generated; UPDATE_README=1 go test writes:\n%s", file, mark, want)
 	}
 }
 

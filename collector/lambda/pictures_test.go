@@ -3,7 +3,6 @@ package lambda
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,9 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/delivery"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/keydoc"
 )
-
-const page = "../../docs/collector.md"
 
 // cell is the time that one character of a picture stands for; in a freeze a character stands for any time.
 const cell = 100 * time.Millisecond
@@ -103,8 +101,13 @@ func picture(t *testing.T, policy string, before int, freezes ...time.Duration) 
 }
 
 func TestThePicturesOfThePoliciesAreWhatHappens(t *testing.T) {
+	keydoc.Check(t, "../../docs/collector.md", "pictures", func() (string, error) { return pictures(t), nil })
+}
+
+func pictures(t *testing.T) string {
 	second := time.Second
 	var block strings.Builder
+	block.WriteString("\n")
 	for _, p := range []struct {
 		name, policy string
 		before       int
@@ -119,22 +122,5 @@ func TestThePicturesOfThePoliciesAreWhatHappens(t *testing.T) {
 	} {
 		fmt.Fprintf(&block, "    %-45s %s\n", p.name, picture(t, p.policy, p.before, p.freezes...))
 	}
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const begin, end = "<!-- pictures -->\n\n", "\n<!-- /pictures -->"
-	head, rest, opened := strings.Cut(string(text), begin)
-	have, tail, closed := strings.Cut(rest, end)
-	switch {
-	case !opened || !closed:
-		t.Fatalf("%s has no lines %q and %q", page, begin, end)
-	case have == block.String():
-	case os.Getenv("UPDATE_README") != "":
-		if err := os.WriteFile(page, []byte(head+begin+block.String()+end+tail), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	default:
-		t.Errorf("UPDATE_README=1 go test writes:\n%s", block.String())
-	}
+	return block.String() + "\n"
 }
