@@ -1,6 +1,7 @@
 package telemetryapireceiver
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"strings"
@@ -32,7 +33,7 @@ func failureOf(status, kind string, at time.Time) *failure {
 	case status == "timeout":
 		kind = timedOut
 	case status == "failure" || (status == "error" && (kind == exited || kind == noMemory || strings.HasPrefix(kind, "Sandbox.") || strings.HasPrefix(kind, "Extension."))):
-		kind = or(kind, exited)
+		kind = cmp.Or(kind, exited)
 	default:
 		return nil
 	}
@@ -127,9 +128,9 @@ func (r *telemetryReceiver) fail(i *invocation, f *failure) {
 	if id.IsEmpty() {
 		_, _ = rand.Read(id[:])
 	}
-	begin, name := first(first(i.begin, i.invoked), f.at), or(r.getenv("AWS_LAMBDA_FUNCTION_NAME"), "function")
+	begin, name := first(first(i.begin, i.invoked), f.at), cmp.Or(r.getenv("AWS_LAMBDA_FUNCTION_NAME"), "function")
 	if i.told != nil {
-		begin, name = i.told.start, or(i.told.name, name)
+		begin, name = i.told.start, cmp.Or(i.told.name, name)
 	}
 	td, span := r.span(name, trace, id, parent, begin, f.at)
 	span.SetKind(ptrace.SpanKindServer)

@@ -1,6 +1,7 @@
 package telemetryapireceiver
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -115,7 +116,7 @@ func (l *line) outcome(record record) {
 		l.severity("info")
 	} else {
 		l.severity("error")
-		l.Attributes().PutStr("error.type", or(record.errorType, record.status))
+		l.Attributes().PutStr("error.type", cmp.Or(record.errorType, record.status))
 	}
 }
 
@@ -138,7 +139,7 @@ func (l *line) plain(text string) {
 		return
 	}
 	l.SetTimestamp(pcommon.NewTimestampFromTime(at))
-	l.request = or(id, l.request)
+	l.request = cmp.Or(id, l.request)
 	l.Body().SetStr(parts[3])
 }
 
@@ -162,7 +163,7 @@ func (l *line) json(raw []byte) bool {
 		l.SetTimestamp(pcommon.NewTimestampFromTime(at))
 	}
 	l.severity(take("level", "log.level", "severity", "severityText"))
-	l.request = or(take("requestId", "AWSRequestId", "request_id"), l.request)
+	l.request = cmp.Or(take("requestId", "AWSRequestId", "request_id"), l.request)
 	l.trace, l.span = take("trace_id", "traceId", "trace.id"), take("span_id", "spanId", "span.id")
 	if message := take("message", "msg", "errorMessage"); message != "" {
 		l.Body().SetStr(message)

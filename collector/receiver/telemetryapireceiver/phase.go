@@ -1,6 +1,7 @@
 package telemetryapireceiver
 
 import (
+	"cmp"
 	"crypto/rand"
 	"strings"
 	"time"
@@ -32,14 +33,14 @@ func (r *telemetryReceiver) phase(event delivery.TelemetryEvent, record record) 
 		p = &phase{name: name, begin: event.Time}
 		r.phases[name] = p
 	}
-	p.kind, p.in = or(record.initType, p.kind), or(record.phase, p.in)
+	p.kind, p.in = cmp.Or(record.initType, p.kind), cmp.Or(record.phase, p.in)
 	if strings.HasSuffix(event.Type, "Start") {
 		if name == "init" && p.in != "invoke" && p.kind == "on-demand" {
 			r.readings.add("faas.coldstarts", 1)
 		}
 		return
 	}
-	p.end, p.status, p.errorType = first(p.end, event.Time), or(p.status, record.status), or(p.errorType, record.errorType)
+	p.end, p.status, p.errorType = first(p.end, event.Time), cmp.Or(p.status, record.status), cmp.Or(p.errorType, record.errorType)
 	if strings.HasSuffix(event.Type, "Report") {
 		if name == "init" {
 			r.readings.ms("faas.init_duration", record.metrics, "durationMs")
@@ -57,7 +58,7 @@ func (r *telemetryReceiver) phase(event delivery.TelemetryEvent, record record) 
 			kind = timedOut
 		}
 		if r.initFailed == nil && !r.failed {
-			r.initFailed = &failure{kind: or(kind, exited), began: p.begin, at: p.end}
+			r.initFailed = &failure{kind: cmp.Or(kind, exited), began: p.begin, at: p.end}
 		}
 	}
 }
@@ -94,7 +95,7 @@ func (r *telemetryReceiver) phaseSpans(i *invocation) {
 		}
 		if p.status != "success" {
 			span.Status().SetCode(ptrace.StatusCodeError)
-			span.Attributes().PutStr("error.type", or(p.errorType, or(p.status, exited)))
+			span.Attributes().PutStr("error.type", cmp.Or(p.errorType, p.status, exited))
 		}
 		r.ready = append(r.ready, td)
 	}

@@ -1,6 +1,7 @@
 package telemetryapireceiver
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -146,7 +147,7 @@ func (r *telemetryReceiver) platform(event delivery.TelemetryEvent, record recor
 	case "platform.start":
 		i := r.invocations.at(record.requestID, event.Time)
 		i.begin, r.invocations.current = first(i.begin, event.Time), i.id
-		i.traceHeader = or(i.traceHeader, record.traceHeader)
+		i.traceHeader = cmp.Or(i.traceHeader, record.traceHeader)
 	case "platform.runtimeDone":
 		r.runtimeDone(r.invocations.at(record.requestID, event.Time), event.Time, record)
 	case "platform.report":
@@ -163,7 +164,7 @@ func (r *telemetryReceiver) InvocationBegan(told delivery.Invocation) {
 	if !i.invoked.IsZero() {
 		i = r.invocations.again(told.RequestID, now)
 	}
-	i.arn, i.deadline, i.traceHeader = told.ARN, told.Deadline, or(i.traceHeader, told.TraceHeader)
+	i.arn, i.deadline, i.traceHeader = told.ARN, told.Deadline, cmp.Or(i.traceHeader, told.TraceHeader)
 	i.cold = !r.began && r.onDemand && now.Sub(r.made) < 10*time.Second // later: made ready ahead of need
 	i.invoked = now
 	r.began = true
@@ -294,13 +295,6 @@ func (r *telemetryReceiver) Held() delivery.Counts { return delivery.Counts{} }
 
 func first(a, b time.Time) time.Time {
 	if a.IsZero() {
-		return b
-	}
-	return a
-}
-
-func or(a, b string) string {
-	if a == "" {
 		return b
 	}
 	return a
