@@ -170,6 +170,16 @@ func (f *fakeLambda) done(id string) {
 	}
 }
 
+// unheard are n invocations with a span each of which nobody says when the function is done: the next is asked for at once.
+func (f *fakeLambda) unheard(e *extension, n int) {
+	f.t.Helper()
+	for i := range n {
+		f.invoke(fmt.Sprint("r", i), time.Minute)
+		f.next()
+		e.send(fmt.Sprint("span", i))
+	}
+}
+
 func (f *fakeLambda) shutdown(reason string) {
 	f.events <- fmt.Sprintf(`{"eventType":"SHUTDOWN","deadlineMs":%d,"shutdownReason":%q}`, time.Now().Add(2*time.Second).UnixMilli(), reason)
 }

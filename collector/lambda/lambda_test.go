@@ -102,15 +102,16 @@ func TestTelemetryAddress(t *testing.T) {
 	}
 }
 
-func TestEndsMayComeEarlyTwiceAndLate(t *testing.T) {
-	closed := func(c <-chan struct{}) bool {
-		select {
-		case <-c:
-			return true
-		default:
-			return false
-		}
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
+}
+
+func TestEndsMayComeEarlyTwiceAndLate(t *testing.T) {
 	var ends Ends
 	ends.Finish("early")
 	ends.Finish("early")
@@ -138,14 +139,6 @@ func TestEndsMayComeEarlyTwiceAndLate(t *testing.T) {
 
 // Lambda tries an asynchronous invocation again with the same request id, often in the same environment.
 func TestALateWordOfOneAttemptDoesNotEndTheNext(t *testing.T) {
-	closed := func(c <-chan struct{}) bool {
-		select {
-		case <-c:
-			return true
-		default:
-			return false
-		}
-	}
 	for _, layer := range []bool{true, false} { // with a language layer of ours, and without
 		var ends Ends
 		for attempt := range 3 {
