@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,8 +31,6 @@ class Recorder:
 
     port: int = 0
     requests: list[Request] = field(default_factory=list)
-    objects: dict[str, bytes] = field(default_factory=dict)  # what a GET of a path answers
-    calls: dict[str, object] = field(default_factory=dict)  # what a call of a JSON service answers, by X-Amz-Target's last part
 
     def at(self, path: str) -> list[Request]:
         """What came for paths that begin with `path`."""
@@ -40,8 +38,12 @@ class Recorder:
 
 
 @contextmanager
-def recorder() -> Iterator[Recorder]:
-    """A server on loopback until the end of the block."""
+def recorder(objects: Mapping[str, bytes] | None = None, calls: Mapping[str, object] | None = None) -> Iterator[Recorder]:
+    """
+    A server on loopback until the end of the block.
+
+    `objects` is what a GET of a path answers, `calls` what a call of a JSON service of AWS does, by the last part of its X-Amz-Target.
+    """
     kept = Recorder()
 
     class Handler(BaseHTTPRequestHandler):
@@ -54,12 +56,12 @@ def recorder() -> Iterator[Recorder]:
             kept.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
             # The JSON services of AWS answer an object; OTLP's backend and Prometheus nothing at all.
             target = str(self.headers.get("X-Amz-Target") or "").rpartition(".")[2]
-            known = ANSWERS.get(self.path, kept.calls.get(target, {}) if target else None)
+            known = ANSWERS.get(self.path, (calls or {}).get(target, {}) if target else None)
             self.answer(b"" if known is None else json.dumps(known).encode())
 
         def do_GET(self) -> None:
             kept.requests.append(Request(self.path, {k.lower(): v for k, v in self.headers.items()}, b""))
-            self.answer(kept.objects.get(self.path.partition("?")[0]))
+            self.answer((objects or {}).get(self.path.partition("?")[0]))
 
         def answer(self, answer: bytes | None) -> None:
             self.send_response(200 if answer is not None else 404)

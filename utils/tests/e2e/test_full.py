@@ -34,11 +34,11 @@ def full() -> Path:
 def run(full: Path, tmp_path: Path) -> Runner:
     """Invoke a function that has the example as /var/task/collector.yaml: the session's result, and what went elsewhere."""
 
-    def go(name: str, *events: Mapping[str, Any], **environment: str) -> Result:
+    def go(name: str, *events: Mapping[str, Any], served: Mapping[str, Any] | None = None, **environment: str) -> Result:
         settings = {"OPENTELEMETRY_COLLECTOR_CONFIG_URI": "/var/task/collector.yaml", **environment}
         made = function(tmp_path, SENDER, layers=(full,), memory_mb=512, timeout_s=60, environment=settings)
         (tmp_path / "code/collector.yaml").write_bytes((EXAMPLES / f"{name}.yaml").read_bytes())
-        with recorder() as elsewhere, session(PROJECT, [made], aws_port=elsewhere.port) as (ours, finish):
+        with recorder(**(served or {})) as elsewhere, session(PROJECT, [made], aws_port=elsewhere.port) as (ours, finish):
             done = [ours.invoke("it", json.dumps(event).encode()) for event in events]
             result = finish()
         lines = said(result)
@@ -101,19 +101,19 @@ def test_its_other_processors_the_connector_and_basicauth(run: Runner) -> None:
     assert any(b"calls" in each.body for each in came), "spanmetrics"
 
 
-def test_a_configuration_in_s3_with_values_of_secrets_manager_and_the_parameter_store(full: Path, tmp_path: Path) -> None:
-    settings = {"OPENTELEMETRY_COLLECTOR_CONFIG_URI": "s3://mine.s3.us-east-1.amazonaws.com/collector.yaml"}
-    made = function(tmp_path, SENDER, layers=(full,), memory_mb=512, timeout_s=60, environment=settings)
-    with recorder() as elsewhere, session(PROJECT, [made], aws_port=elsewhere.port) as (ours, finish):
-        elsewhere.objects["/mine/collector.yaml"] = (EXAMPLES / "sources.yaml").read_bytes()
-        elsewhere.calls["GetSecretValue"] = {"Name": "backend", "SecretString": json.dumps({"key": "key-of-mine"})}
-        elsewhere.calls["GetParameter"] = {"Parameter": {"Name": "/collector/parameter", "Value": "parameter-of-mine"}}
-        done = [ours.invoke("it", json.dumps({"send": traces(span(number)), "wait": 1}).encode()) for number in (1, 2)]
-        result = finish()
-    lines = said(result)
-    assert [one.status for one in done] == ["success"] * 2, lines
+def test_a_configuration_in_s3_with_values_of_secrets_manager_and_the_parameter_store(run: Runner) -> None:
+    served = {
+        "objects": {"/mine/collector.yaml": (EXAMPLES / "sources.yaml").read_bytes()},
+        "calls": {
+            "GetSecretValue": {"Name": "backend", "SecretString": json.dumps({"key": "key-of-mine"})},
+            "GetParameter": {"Parameter": {"Name": "/collector/parameter", "Value": "parameter-of-mine"}},
+        },
+    }
+    uri = "s3://mine.s3.us-east-1.amazonaws.com/collector.yaml"
+    events = [{"send": traces(span(number)), "wait": 1} for number in (1, 2)]
+    result, elsewhere = run("sources", *events, served=served, OPENTELEMETRY_COLLECTOR_CONFIG_URI=uri)
     came = elsewhere.at("/sources/v1/traces")
-    assert came, lines
+    assert came
     assert {(one.headers.get("x-key"), one.headers.get("x-parameter")) for one in came} == {("key-of-mine", "parameter-of-mine")}
-    assert b"span 1" in b"".join(one.body for one in came), lines
-    assert not [line for line in lines if "key-of-mine" in line or "parameter-of-mine" in line]
+    assert b"span 1" in b"".join(one.body for one in came)
+    assert not [line for line in said(result) if "key-of-mine" in line or "parameter-of-mine" in line]
