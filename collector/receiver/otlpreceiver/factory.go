@@ -11,6 +11,6 @@ import (
 // NewFactory makes the factory. The receivers of the three signals that one configuration makes share their ports.
 func NewFactory() receiver.Factory {
 	return shared.NewFactory("otlp", createDefaultConfig, func(set receiver.Settings, cfg component.Config) shared.Receiver {
-		return &otlpReceiver{cfg: cfg.(*Config), logger: set.Logger}
+		return &otlpReceiver{cfg: cfg.(*Config), logger: set.Logger, turn: newTurn(patience)}
 	})
 }

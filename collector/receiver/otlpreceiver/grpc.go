@@ -73,7 +73,8 @@ func (r *otlpReceiver) export(q *http.Request, limit int64) (rejected int, err e
 		}
 	}
 	frame := &io.LimitedReader{R: q.Body, N: size}
-	body, err := readAll(frame, encoding, length, limit)
+	body, done, err := r.read(frame, encoding, length, limit)
+	defer done()
 	if err != nil {
 		return 0, err
 	}

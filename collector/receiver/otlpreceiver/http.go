@@ -77,7 +77,8 @@ type message struct {
 // answer takes the message; the reply is of the same type as it.
 func (r *otlpReceiver) answer(ctx context.Context, m message, limit int64) (status int, reply []byte) {
 	rejected := 0
-	body, err := readAll(m.body, strings.ToLower(m.encoding), m.length, limit)
+	body, done, err := r.read(m.body, strings.ToLower(m.encoding), m.length, limit)
+	defer done()
 	if err == nil {
 		rejected, err = r.accept(ctx, m.signal, body, m.kind == typeJSON)
 	}

@@ -23,6 +23,7 @@ type otlpReceiver struct {
 	logger *zap.Logger
 	tally  *delivery.Tally
 	ended  func(requestID string) // nil in a host that is not Lambda's
+	turn   turn                   // of a large message
 
 	start     sync.Once
 	servers   []*http.Server
