@@ -193,7 +193,7 @@ func (c *client) once(ctx context.Context, made *http.Client, target string, bod
 		request.Header.Set(name, value)
 	}
 	c.mu.Unlock()
-	response, err := made.Do(request)
+	response, err := c.do(made, request)
 	if err == nil {
 		defer response.Body.Close()
 		return c.protocol.Judge(response), false

@@ -1,6 +1,7 @@
 package otlphttpexporter
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -110,6 +112,51 @@ func TestAuthenticatedRequestsAreSentAgainByUsAlone(t *testing.T) {
 	}
 	if got := h.Tally().Resent.Counts().Sum(); got != 1 {
 		t.Errorf("%d records are counted as sent again, want 1", got)
+	}
+}
+
+// hanging waits for a token without regard to the request's context.
+type hanging struct {
+	component.Component
+	token chan struct{}
+}
+
+func (h hanging) RoundTripper(base http.RoundTripper) (http.RoundTripper, error) {
+	return roundTrip(func(q *http.Request) (*http.Response, error) {
+		<-h.token
+		return base.RoundTrip(q)
+	}), nil
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(q *http.Request) (*http.Response, error) { return f(q) }
+
+func TestAnAuthenticatorThatHangsHoldsNothingUp(t *testing.T) {
+	var requests atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	defer s.Close()
+	h := with("oauth2client", hanging{token: make(chan struct{})})
+	e, err := startIn(t, "{endpoint: '"+s.URL+"', timeout: 50ms, auth: {authenticator: oauth2client}}", h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	consume(t, e, 1)
+	flush(e) // comes back although no token does
+	if requests.Load() != 0 || e.Held().Sum() != 3 {
+		t.Errorf("%d requests, %d records are kept, want none and 3", requests.Load(), e.Held().Sum())
+	}
+	for id := range h.Extensions {
+		close(h.Extensions[id].(hanging).token)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	e.FlushLast(ctx)
+	if requests.Load() != 3 || e.Held().Sum() != 0 { // what was left behind is not sent as well
+		t.Errorf("%d requests, %d records are kept, want 3 and none", requests.Load(), e.Held().Sum())
+	}
+	if n := h.Tally().Resent.Counts().Sum(); n != 0 {
+		t.Errorf("%d records are counted as sent again", n)
 	}
 }
 
