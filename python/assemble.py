@@ -33,6 +33,16 @@ def main(wheels: Path, sources: Path, out: Path) -> None:
                     place.write_bytes(without_symbols(place.read_bytes()))
             elif place.read_bytes() != path.read_bytes():
                 sys.exit(f"{name} differs between Python versions: it cannot be shared (another one is in {version.name})")
+    licences: set[bytes] = set()
+    for path in sorted(p for p in dependencies.glob("*.dist-info/**/*") if p.is_file() and p.name != "entry_points.txt"):
+        body = path.read_bytes()
+        if path.name == "METADATA":
+            path.write_bytes(body.partition(b"\n\n")[0] + b"\n")  # its headers; what follows is the project's page at PyPI
+        elif body in licences:
+            path.unlink()  # fifty packages have the Apache licence: the text is there once, with the first of them
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        licences.add(body)
     for path in sorted((sources / "otel_lambda").rglob("*.py")):
         _copy(path, out / "python" / path.relative_to(sources))
 

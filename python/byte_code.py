@@ -1,8 +1,9 @@
 """
-Writes byte code for the running Python version beside every source of a layer: `byte_code.py OUT`.
+Writes byte code for the running Python version beside every source of a layer that the layer may need: `byte_code.py OUT`.
 
 Unchecked hashes: /opt is read-only and its files' times are the zip's, so byte code that is checked against them would be
-thrown away and made again at every start. Without docstrings, which nobody reads at run time and which are a fifth of it.
+thrown away and made again at every start. Without docstrings, which nobody reads at run time and which are a fifth of it, and
+without columns, a quarter of the rest: lines are all that a stack trace needs of code that is not the function's own.
 """
 
 import ast
@@ -11,27 +12,75 @@ import os
 import sys
 from importlib._bootstrap_external import _code_to_hash_pyc  # what py_compile uses; it takes no syntax tree
 
+# Of these, modules that nothing in the layer imports have no byte code: a function that does imports them from their sources.
+SPARE = ("opentelemetry.semconv._incubating.", "opentelemetry.sdk._configuration.", "packaging.")
+
 
 def main(out):
-    """Compile all of `out`; the names inside are those in /opt."""
+    """Compile all of `out` that the layer may import; the names inside are those in /opt."""
+    files = {}
     for top in ("otel-python", "python"):
-        for folder, folders, files in os.walk(os.path.join(out, top)):
+        for folder, folders, names in os.walk(os.path.join(out, top)):
             folders[:] = sorted(f for f in folders if f != "__pycache__")
-            for name in sorted(files):
+            for name in sorted(names):
                 if name.endswith(".py"):
-                    _compile(out, folder, name)
+                    path = os.path.join(folder, name)
+                    with open(path, "rb") as file:
+                        source = file.read()
+                    files[_module(os.path.relpath(path, os.path.join(out, top)))] = (path, source, ast.parse(source))
+    for module in sorted(reached({name: (tree, path.endswith("__init__.py")) for name, (path, _, tree) in files.items()})):
+        _compile(out, *files[module])
 
 
-def _compile(out, folder, name):
-    path = os.path.join(folder, name)
-    with open(path, "rb") as file:
-        source = file.read()
-    code = compile(_without_docstrings(ast.parse(source)), "/opt/" + os.path.relpath(path, out), "exec", dont_inherit=True, optimize=0)
+def _module(path):
+    return path[: -len("/__init__.py" if path.endswith("/__init__.py") else ".py")].replace(os.sep, ".")
+
+
+def reached(trees):
+    """Of the modules in `trees` (name -> syntax tree, whether it is a package) all but the spare ones that no other of these imports."""
+    found = {name for name in trees if not f"{name}.".startswith(SPARE)}
+    ahead = list(found)
+    while ahead:
+        name = ahead.pop()
+        for target in _imports(name, *trees[name]):
+            parts = target.split(".")
+            for end in range(1, len(parts) + 1):
+                parent = ".".join(parts[:end])
+                if parent in trees and parent not in found:
+                    found.add(parent)
+                    ahead.append(parent)
+    return found
+
+
+def _imports(name, tree, package):
+    """The names that a module's import statements may load, wherever in it they stand."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = name.split(".")[: len(name.split(".")) - node.level + package] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def _compile(out, path, source, tree):
+    code = compile(without_columns(_without_docstrings(tree)), "/opt/" + os.path.relpath(path, out), "exec", dont_inherit=True, optimize=0)
+    folder, name = os.path.split(path)
     cache = os.path.join(folder, "__pycache__")
     os.makedirs(cache, exist_ok=True)
     target = os.path.join(cache, f"{name[:-3]}.{sys.implementation.cache_tag}.pyc")
     with open(target, "wb") as file:
         file.write(_code_to_hash_pyc(code, importlib.util.source_hash(source), False))
+
+
+def without_columns(tree):
+    """`tree` with the lines of everything as they are."""
+    for node in ast.walk(tree):
+        if hasattr(node, "col_offset"):
+            node.col_offset = node.end_col_offset = -1
+            if not isinstance(node, ast.Attribute):  # of a method called on a later line, the compiler takes the line from its end
+                node.end_lineno = node.lineno
+    return tree
 
 
 def _without_docstrings(tree):
@@ -45,4 +94,5 @@ def _without_docstrings(tree):
     return tree
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

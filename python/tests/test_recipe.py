@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import email
 import importlib.util
 import os
 import shutil
 import subprocess
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from otel_layers import catalog, files, toolchain
@@ -48,16 +52,57 @@ def test_architectures_differ_in_native_parts_only(trees):
     assert native == {f"otel-python/wrapt/_wrappers.cpython-{v.replace('.', '')}-aarch64-linux-gnu.so" for v in VERSIONS}
 
 
-def test_byte_code_for_every_source_and_version(trees):
-    """Also for versions that this machine has no interpreter of."""
+def test_byte_code_for_every_version(trees):
+    """Also for versions that this machine has no interpreter of; none but for spare modules is missing."""
     tree = trees[0]
-    sources = [n for n in tree if n.endswith(".py")]
-    assert len(sources) > 200
-    for version in VERSIONS:
-        for source in sources:
-            folder, _, name = source.rpartition("/")
-            assert f"{folder}/__pycache__/{name[:-3]}.cpython-{version.replace('.', '')}.pyc" in tree
-    assert sum(n.endswith(".pyc") for n in tree) == len(sources) * len(VERSIONS)
+    compiled = {version: {_source_of(n) for n in tree if n.endswith(f".cpython-{version.replace('.', '')}.pyc")} for version in VERSIONS}
+    assert all(sources == compiled["3.10"] for sources in compiled.values())
+    without = {n for n in tree if n.endswith(".py")} - compiled["3.10"]
+    spare = tuple(f"otel-python/{name.replace('.', '/')}" for name in _script("byte_code").SPARE)
+    assert all(name.startswith(spare) for name in without)
+    assert "otel-python/packaging/pylock.py" in without
+    assert len(compiled["3.10"]) > 250
+    assert {f"otel-python/opentelemetry/semconv/_incubating/attributes/{n}_attributes.py" for n in ("rpc", "db", "http")} <= compiled["3.10"]
+
+
+def _source_of(name: str) -> str:
+    folder, _, file = name.partition("__pycache__/")
+    return folder + file.partition(".")[0] + ".py"
+
+
+def test_modules_that_others_import_are_reached():
+    """By every way that an import can be written, through other spare modules, and with the packages above."""
+    sources = {
+        "app": "def later():\n    from packaging.a import thing",
+        "packaging": "",
+        "packaging.a": "from .sub import b",
+        "packaging.sub": "",
+        "packaging.sub.b": "from ..c import x",
+        "packaging.sub.unused": "import packaging.d",
+        "packaging.c": "",
+        "packaging.d": "",
+    }
+    trees = {name: (ast.parse(text), name in ("packaging", "packaging.sub")) for name, text in sources.items()}
+    assert _script("byte_code").reached(trees) == {"app", "packaging", "packaging.a", "packaging.sub", "packaging.sub.b", "packaging.c"}
+
+
+def test_stack_traces_name_the_same_lines(layer):
+    """Byte code has no columns; the line of every instruction is the compiler's own."""
+    lean = _script("byte_code").without_columns
+    paths = sorted((layer / "otel-python/opentelemetry/instrumentation").rglob("*.py"))
+    assert len(paths) > 60
+    for path in paths:
+        text = path.read_text()
+        assert _lines(lean(ast.parse(text))) == _lines(ast.parse(text)), path
+
+
+def _lines(tree: ast.Module) -> list[object]:
+    """The lines of all instructions, code object by code object."""
+    ahead, found = [compile(tree, "x", "exec", dont_inherit=True)], []
+    for code in ahead:
+        found.append([start for start, *_ in code.co_positions()])
+        ahead += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return found
 
 
 def test_no_source_is_compiled_at_start(layer, version):
@@ -88,14 +133,22 @@ def test_wrapt_works_native_and_pure(layer, version):
 
 
 def test_licences_and_metadata_are_kept(layer):
-    infos = list((layer / "otel-python").glob("*.dist-info"))
+    """A text that several packages have is there once; their METADATA names the licence."""
+    infos = sorted((layer / "otel-python").glob("*.dist-info"))
     assert len(infos) > 25
+    texts = []
     for info in infos:
-        assert (info / "METADATA").is_file()
+        kept = [p for p in info.rglob("*") if "licen" in p.name.lower() and p.is_file()]
+        texts += [p.read_bytes() for p in kept]
+        meta = email.message_from_bytes((info / "METADATA").read_bytes())
+        assert meta["Name"]
+        assert meta["Version"]
+        assert meta.get_payload() == ""
+        assert kept or meta["License-Expression"] == "Apache-2.0"
         assert not (info / "RECORD").exists()
-    for name in ("wrapt", "packaging", "typing_extensions", "opentelemetry_sdk"):
-        (info,) = (layer / "otel-python").glob(f"{name}-*.dist-info")
-        assert [p for p in info.rglob("*") if "licen" in p.name.lower()], name
+    assert len(set(texts)) == len(texts)
+    for name in ("wrapt", "packaging", "typing_extensions", "opentelemetry_api"):
+        assert [i for i in infos if i.name.startswith(f"{name}-") and list(i.rglob("LICENSE*"))], name
 
 
 def test_nothing_that_the_function_brings_is_shipped(layer):
@@ -104,13 +157,18 @@ def test_nothing_that_the_function_brings_is_shipped(layer):
 
 
 def test_a_file_that_is_no_library_is_refused():
-    spec = importlib.util.spec_from_file_location("assemble", ROOT / "python/assemble.py")
+    with pytest.raises(SystemExit, match="ELF"):
+        _script("assemble").without_symbols(b"\x7fELF\x01\x01" + b"\0" * 100)
+
+
+def _script(name: str) -> Any:
+    """A script of the recipe as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"python/{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    assemble = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(assemble)
-    with pytest.raises(SystemExit, match="ELF"):
-        assemble.without_symbols(b"\x7fELF\x01\x01" + b"\0" * 100)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _engine() -> bool:
