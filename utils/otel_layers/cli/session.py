@@ -27,22 +27,22 @@ class Session:
         self.invocations: list[dict[str, Any]] = []
         self.backend: Backend
 
-    def invoke(self, name: str, event: bytes, *, trace_header: str | None = None) -> local.Invocation:
+    def invoke(self, name: str, event: bytes, *, trace_header: str | None = None, client_context: str | None = None) -> local.Invocation:
         """Invoke the function `name` and keep the record."""
         if name not in self.functions:
             raise UsageError(f"there is no function {name!r}", remedy=f"one of {', '.join(self.functions)}")
-        done = self._environment(name).invoke(event, trace_header=trace_header)
+        done = self._environment(name).invoke(event, trace_header=trace_header, client_context=client_context)
         self.invocations.append(record(done))
         took = f"{done.duration_ms:.1f} ms" + (f", cold start {done.init_ms:.1f} ms" if done.init_ms is not None else "")
         console.detail(f"{name}: {done.status}, {took}" + (f": {(done.error or {}).get('errorMessage', '')}" if done.error else ""))
         return done
 
-    def invoke_all(self, name: str, events: Sequence[bytes]) -> list[local.Invocation]:
+    def invoke_all(self, name: str, events: Sequence[bytes], **given: str | None) -> list[local.Invocation]:
         """Invoke the function `name` with each event, as many at once as the mode allows."""
         self._environment(name)
         pool = ThreadPoolExecutor(self.mode.concurrency, thread_name_prefix="invoke")
         try:
-            running = [pool.submit(self.invoke, name, event) for event in events]
+            running = [pool.submit(self.invoke, name, event, **given) for event in events]
             while wait(running, timeout=0.1).not_done:  # in slices: Ctrl-C between the check and the wait would be seen only at its end
                 pass
             return [one.result() for one in running]
@@ -152,6 +152,13 @@ def record(done: local.Invocation) -> dict[str, Any]:
         "endedNs": done.ended_ns,
         "phases": [{"name": p.name, "startNs": p.start_ns, "endNs": p.end_ns} for p in init.phases] if init else [],
     }
+
+
+def as_asked(invocation: dict[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether the function did what it was asked to do: to succeed where nothing was said, else to return this or to raise that."""
+    if "raises" in asked:
+        return bool(invocation["status"] == "error" and (invocation["error"] or {}).get("errorMessage") == asked["raises"])
+    return bool(invocation["status"] == "success" and ("returns" not in asked or invocation["response"] == asked["returns"]))
 
 
 def _text(response: bytes | None) -> Any:

@@ -1,102 +1,16 @@
-"""
-Telemetry compared with what was expected (`invoke --expect FILE`).
-
-The file is JSON:
-
-    {
-      "spans": [
-        {
-          "name": "process orders",              required; everything else is compared only where it is given
-          "kind": "CONSUMER",                    INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER
-          "parent": "worker",                    the parent's name; null: the span is a root
-          "attributes": {"messaging.system": "aws_sqs", "messaging.message.id": "*"},   these at least; "*": any value
-          "resource": {"faas.name": "worker"},   likewise
-          "links": ["SQS.SendMessage"],          the names of all received spans that it links to, in any order
-          "status": "ERROR"                      UNSET, OK, ERROR
-        }
-      ],
-      "unexpected": "fail"                       what a span that is not in the list is: "fail" (default) or "allow"
-    }
-
-Each expected span stands for one received span; of several with its name it takes the one that differs least.
-"""
+"""Received telemetry against what was expected, in words (expectation.py has the format)."""
 
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
-from .otlp import KINDS, STATUSES, Span
+from .expectation import ANY, Expectation, Expected, ExpectedLink, Reference
+from .otlp import Link, Span
 
-ANY = "*"
 _ABSENT: Any = object()
 _MISSING = 1000  # a missing span is worse than any number of differences
-_SPAN = {"name": str, "kind": str, "parent": (str, type(None)), "attributes": dict, "resource": dict, "links": list, "status": str}
-
-
-@dataclass(frozen=True)
-class Expected:
-    """One expected span; a field that is None is not compared, but `parent` None means a root (and '*' any)."""
-
-    name: str
-    kind: str | None = None
-    parent: str | None = ANY
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    resource: Mapping[str, Any] = field(default_factory=dict)
-    links: tuple[str, ...] | None = None
-    status: str | None = None
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What a file expects."""
-
-    spans: tuple[Expected, ...]
-    allow_unexpected: bool = False
-
-
-def load(path: Path) -> Expectation:
-    """The file's expectation; UsageError with the place of what is wrong in it."""
-    try:
-        return parse(json.loads(path.read_text()))
-    except (OSError, ValueError) as exc:
-        raise UsageError(f"cannot read the expected telemetry {path}", why=str(exc)) from exc
-    except UsageError as exc:
-        raise UsageError(f"{path}: {exc.what}", remedy=exc.remedy) from exc
-
-
-def parse(raw: Any) -> Expectation:
-    """The expectation in decoded JSON; UsageError with the place of what is wrong."""
-    _keys("the file", raw, {"spans": list, "unexpected": str}, required=("spans",))
-    if raw.get("unexpected", "fail") not in ("fail", "allow"):
-        raise UsageError(f"unexpected is {raw['unexpected']!r}", remedy='"fail" or "allow"')
-    return Expectation(tuple(_expected(f"spans[{i}]", one) for i, one in enumerate(raw["spans"])), raw.get("unexpected") == "allow")
-
-
-def _expected(where: str, raw: Any) -> Expected:
-    _keys(where, raw, _SPAN, required=("name",))
-    for key, known in (("kind", KINDS), ("status", STATUSES)):
-        if raw.get(key, known[0]) not in known:
-            raise UsageError(f"{where}.{key} is {raw[key]!r}", remedy=f"one of {', '.join(known)}")
-    return Expected(**{**raw, **({"links": tuple(raw["links"])} if "links" in raw else {})})
-
-
-def _keys(where: str, raw: Any, types: Mapping[str, Any], required: Sequence[str]) -> None:
-    if not isinstance(raw, dict):
-        raise UsageError(f"{where} is not an object")
-    for key in required:
-        if key not in raw:
-            raise UsageError(f"{where} has no {key!r}")
-    for key, found in raw.items():
-        if key not in types:
-            raise UsageError(f"{where} has an unknown key {key!r}", remedy=f"one of {', '.join(types)}")
-        if not isinstance(found, types[key]):
-            raise UsageError(f"{where}.{key} is {json.dumps(found)}")
 
 
 def differences(expectation: Expectation, received: Sequence[Span]) -> list[str]:
@@ -112,6 +26,9 @@ def differences(expectation: Expectation, received: Sequence[Span]) -> list[str]
         else:
             near = difflib.get_close_matches(want.name, sorted({s.name for s in free}), n=2)
             out.append(f"missing span {want.name!r}" + (f" (there is {' and '.join(map(repr, near))})" if near else ""))
+    if expectation.resource is not None:
+        wrong = (_attributes("resource attribute", expectation.resource, resource, exact=True) for resource in _distinct(spans))
+        out += [words for words_of_one in wrong for words in words_of_one]
     if not expectation.allow_unexpected:
         out += [f"unexpected span {s.name!r} ({s.kind}, parent {_parent(s, by_id)!r})" for s in free]
     duplicated = len(received) - len(spans)
@@ -158,25 +75,101 @@ def _differ(want: Expected, span: Span, by_id: Mapping[tuple[str, str], Span]) -
     out = []
     if want.kind is not None and span.kind != want.kind:
         out.append(f"kind: want {want.kind}, got {span.kind}")
-    parent = _parent(span, by_id)
-    if want.parent != ANY and parent != want.parent:
-        out.append(f"parent: want {want.parent!r}, got {parent!r}")
-    for what, wanted, got in (("attribute", want.attributes, span.attributes), ("resource attribute", want.resource, span.resource)):
-        for key, value in wanted.items():
-            found = got.get(key, _ABSENT)
-            if found is _ABSENT:
-                near = difflib.get_close_matches(key, got, n=1, cutoff=0.75)
-                out.append(f"{what} {key}: want {value!r}, it is absent" + (f" (there is {near[0]})" if near else ""))
-            elif value != ANY and not _same(value, found):
-                out.append(f"{what} {key}: want {value!r}, got {found!r}")
+    out += _parents(want, span, by_id)
+    out += _attributes("attribute", want.attributes, span.attributes, exact=want.exact)
+    out += _attributes("resource attribute", want.resource, span.resource, exact=False)
     if want.links is not None:
-        linked = sorted(by_id[link.trace_id, link.span_id].name for link in span.links if (link.trace_id, link.span_id) in by_id)
-        if linked != sorted(want.links):
-            unknown = sum((link.trace_id, link.span_id) not in by_id for link in span.links)
-            more = f", and {unknown} to spans that were not received" if unknown else ""
-            out.append(f"links: want {sorted(want.links)}, got {linked}{more}")
+        out += _links(want, want.links, span, by_id)
+    if want.events is not None:
+        names, got = [event.name for event in want.events], [event.name for event in span.events]
+        if names != got:
+            out.append(f"events: want {names}, got {got}")
+        else:
+            for expected, event in zip(want.events, span.events, strict=True):
+                out += _attributes(f"event {event.name}: attribute", expected.attributes, event.attributes, exact=want.exact)
     if want.status is not None and span.status != want.status:
         out.append(f"status: want {want.status}, got {span.status}" + (f" ({span.status_message})" if span.status_message else ""))
+    return out
+
+
+def _parents(want: Expected, span: Span, by_id: Mapping[tuple[str, str], Span]) -> list[str]:
+    if isinstance(want.parent, Reference):
+        got = Reference(span.trace_id, span.parent_id)
+        return [] if got == want.parent else [f"parent: want {_ids(want.parent)}, got {_ids(got) if span.parent_id else 'a root'}"]
+    parent = _parent(span, by_id)
+    return [f"parent: want {want.parent!r}, got {parent!r}"] if want.parent not in (ANY, parent) else []
+
+
+def _attributes(what: str, wanted: Mapping[str, Any], got: Mapping[str, Any], *, exact: bool) -> list[str]:
+    out = []
+    for key, value in wanted.items():
+        found = got.get(key, _ABSENT)
+        if exact and key.endswith("*"):
+            continue
+        if found is _ABSENT:
+            near = difflib.get_close_matches(key, got, n=1, cutoff=0.75)
+            out.append(f"{what} {key}: want {value!r}, it is absent" + (f" (there is {near[0]})" if near else ""))
+        elif value != ANY and not _same(value, found):
+            out.append(f"{what} {key}: want {value!r}, got {found!r}")
+    if exact:
+        any_of = tuple(key.removesuffix("*") for key in wanted if key.endswith("*"))
+        out += [f"{what} {key}: not wanted, got {found!r}" for key, found in got.items() if key not in wanted and not key.startswith(any_of)]
+    return out
+
+
+def _links(want: Expected, wanted: Sequence[ExpectedLink], span: Span, by_id: Mapping[tuple[str, str], Span]) -> list[str]:
+    """All links where the file names ids or is exact; else only those to received spans, by name."""
+    if not want.exact and all(isinstance(link.to, str) for link in wanted):
+        linked = sorted(by_id[link.trace_id, link.span_id].name for link in span.links if (link.trace_id, link.span_id) in by_id)
+        names = sorted(str(link.to) for link in wanted)
+        if linked == names:
+            return []
+        unknown = sum((link.trace_id, link.span_id) not in by_id for link in span.links)
+        more = f", and {unknown} to spans that were not received" if unknown else ""
+        return [f"links: want {names}, got {linked}{more}"]
+    out, free, other = [], list(span.links), []
+    for expected in wanted:  # those that are right first, so that a wrong one takes none of theirs
+        found = next((link for link in free if _leads_to(link, expected.to, by_id) and not _link_attributes(want, expected, link)), None)
+        if found:
+            free.remove(found)
+        else:
+            other.append(expected)
+    for expected in other:
+        found = next((link for link in free if _leads_to(link, expected.to, by_id)), None)
+        if found:
+            free.remove(found)
+            out += _link_attributes(want, expected, found)
+        else:
+            out.append(f"link to {_target(expected.to)}: it is absent")
+    return out + [f"link to {_target(_to(link, by_id))}: not wanted" for link in free]
+
+
+def _link_attributes(want: Expected, expected: ExpectedLink, link: Link) -> list[str]:
+    return _attributes(f"link to {_target(expected.to)}: attribute", expected.attributes, link.attributes, exact=want.exact)
+
+
+def _leads_to(link: Link, to: str | Reference, by_id: Mapping[tuple[str, str], Span]) -> bool:
+    return Reference(link.trace_id, link.span_id) == to or _to(link, by_id) == to
+
+
+def _to(link: Link, by_id: Mapping[tuple[str, str], Span]) -> str | Reference:
+    linked = by_id.get((link.trace_id, link.span_id))
+    return linked.name if linked else Reference(link.trace_id, link.span_id)
+
+
+def _target(to: str | Reference) -> str:
+    return repr(to) if isinstance(to, str) else _ids(to)
+
+
+def _ids(reference: Reference) -> str:
+    return f"{reference.trace_id}-{reference.span_id}"
+
+
+def _distinct(spans: Sequence[Span]) -> list[Mapping[str, Any]]:
+    out: list[Mapping[str, Any]] = []
+    for span in spans:
+        if span.resource not in out:
+            out.append(span.resource)
     return out
 
 

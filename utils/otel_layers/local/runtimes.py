@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import console, process, toolchain
+from .. import catalog, console, process, toolchain
 from ..catalog import architecture
 from ..errors import ToolMissing, UsageError
 from ..files import write_atomically
@@ -35,18 +35,24 @@ class Runtime:
     hidden: tuple[str, ...]  # the machine's own packages, as paths below /var/lang: a managed runtime has none
 
 
+def here(project: Project) -> tuple[catalog.Runtime, ...]:
+    """The runtimes of the catalogue that this machine can run, in its order."""
+    found = toolchain.interpreters()
+    return tuple(r for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in found)
+
+
 def check(project: Project, function: Function) -> Path:
     """The interpreter that runs `function`; an error that says what to do when this machine has none."""
     runtime = project.catalogue.runtime(function.runtime)
-    here = architecture(platform.machine())
+    machine = architecture(platform.machine())
     wanted = architecture(function.architecture)
-    if wanted != here:
+    if wanted != machine:
         raise UsageError(
-            f"{function.name} is for {wanted.aws}; this machine is {here.aws}",
-            remedy=f"build and deploy for {here.aws} to run it here",
+            f"{function.name} is for {wanted.aws}; this machine is {machine.aws}",
+            remedy=f"build and deploy for {machine.aws} to run it here",
         )
     found = toolchain.interpreters()
-    here_too = ", ".join(r.name for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in found)
+    here_too = ", ".join(r.name for r in here(project))
     if runtime.language != "python":
         raise UsageError(
             f"the local Lambda runs only Python functions for now; {function.name} is {runtime.name}",

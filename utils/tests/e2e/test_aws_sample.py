@@ -8,7 +8,7 @@ from otel_layers import build
 from otel_layers.aws import sample
 from otel_layers.cli import deployed
 from otel_layers.cli.session import session
-from otel_layers.local import compare, otlp
+from otel_layers.local import compare, expectation, otlp
 from otel_layers.project import open_project
 
 SAMPLE = "sample-apps/python-api"
@@ -51,7 +51,7 @@ def test_the_first_order_tells_what_expected_json_says(story):
     sent = {s.span_id for s in spans if s.trace_id == first.trace_id}
     linked = {s.trace_id for s in spans if any(link.span_id in sent for link in s.links)}
     of_the_story = [s for s in spans if s.trace_id in {first.trace_id, *linked}]
-    assert compare.differences(compare.load(FOLDER / "expected.json"), of_the_story) == []
+    assert compare.differences(expectation.load(FOLDER / "expected.json"), of_the_story) == []
 
 
 def test_a_request_with_a_trace_continues_it(story):

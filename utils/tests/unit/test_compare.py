@@ -5,15 +5,17 @@ import json
 
 import pytest
 from otel_layers.errors import UsageError
-from otel_layers.local import compare
-from otel_layers.local.otlp import Link, Span
+from otel_layers.local import compare, expectation
+from otel_layers.local.otlp import Event, Link, Span
 
 
-def span(number, name, parent=0, kind="INTERNAL", trace=1, status="UNSET", links=(), resource=None, **attributes):
-    found = tuple(Link(f"{t:032x}", f"{s:016x}") for t, s in links)
+def span(number, name, parent=0, kind="INTERNAL", trace=1, status="UNSET", links=(), resource=None, events=(), **attributes):
+    found = tuple(Link(f"{t:032x}", f"{s:016x}", dict(*more)) for t, s, *more in links)
     attributes = {k.replace("__", "."): v for k, v in attributes.items()}
     parent_id = f"{parent:016x}" if parent else ""
-    return Span(f"{trace:032x}", f"{number:016x}", parent_id, name, kind, number, number + 1, attributes, found, (), status, "why", resource or {})
+    return Span(
+        f"{trace:032x}", f"{number:016x}", parent_id, name, kind, number, number + 1, attributes, found, events, status, "why", resource or {}
+    )
 
 
 RECEIVED = [
@@ -24,7 +26,7 @@ RECEIVED = [
 
 
 def differences(*spans, received=RECEIVED, **more):
-    return compare.differences(compare.parse({"spans": list(spans), **more}), received)
+    return compare.differences(expectation.parse({"spans": list(spans), **more}), received)
 
 
 FULL = [
@@ -133,13 +135,25 @@ def test_links_to_unknown_spans_are_told():
         ({"spans": [{"name": "a", "kind": "server"}]}, "spans[0].kind is 'server'"),
         ({"spans": [{"name": "a", "status": "BAD"}]}, "spans[0].status is 'BAD'"),
         ({"spans": [{"name": "a", "links": "b"}]}, 'spans[0].links is "b"'),
+        ({"spans": [], "exact": 1}, "the file.exact is 1"),
+        ({"spans": [{"name": "a", "parent": 3}]}, "spans[0].parent is 3"),
+        ({"spans": [{"name": "a", "parent": {"traceId": "1" * 32}}]}, "spans[0].parent has no 'spanId'"),
+        ({"spans": [{"name": "a", "parent": {"traceId": "A" * 32, "spanId": "1" * 16}}]}, f"spans[0].parent.traceId is '{'A' * 32}'"),
+        ({"spans": [{"name": "a", "links": ["b", 3]}]}, "spans[0].links[1] is not an object"),
+        ({"spans": [{"name": "a", "links": [{"spanId": "1", "traceId": "1" * 32}]}]}, "spans[0].links[0].spanId is '1'"),
+        ({"spans": [{"name": "a", "links": [{"attributes": 3}]}]}, "spans[0].links[0].attributes is 3"),
+        ({"spans": [{"name": "a", "links": [{"ids": 3}]}]}, "spans[0].links[0] has no 'traceId'"),
+        ({"spans": [{"name": "a", "events": [{"name": "b"}, {}]}]}, "spans[0].events[1] has no 'name'"),
+        ({"spans": [], "returns": 1, "raises": "boom"}, "the file has both returns and raises"),
+        ({"spans": [], "environment": {"A": 1}}, 'environment["A"] is 1'),
+        ({"spans": [], "rules": ["sqs", None]}, "rules[1] is null"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place(tmp_path, raw, words):
     path = tmp_path / "expected.json"
     path.write_text(json.dumps(raw))
     with pytest.raises(UsageError) as refused:
-        compare.load(path)
+        expectation.load(path)
     assert refused.value.what == f"{path}: {words}"
 
 
@@ -148,10 +162,141 @@ def test_files_that_are_not_json_or_not_there(tmp_path):
     (tmp_path / "b").write_bytes(b"\xff")
     for name in ("a", "b", "c"):
         with pytest.raises(UsageError, match="cannot read the expected telemetry"):
-            compare.load(tmp_path / name)
+            expectation.load(tmp_path / name)
 
 
 def test_a_right_file(tmp_path):
     path = tmp_path / "expected.json"
     path.write_text(json.dumps({"spans": FULL, "unexpected": "fail"}))
-    assert compare.differences(compare.load(path), RECEIVED) == []
+    assert compare.differences(expectation.load(path), RECEIVED) == []
+
+
+def ids(trace, span, **more):
+    return {"traceId": f"{trace:032x}", "spanId": f"{span:016x}", **more}
+
+
+REMOTE = [
+    span(
+        5,
+        "process q",
+        parent=9,
+        trace=7,
+        kind="SERVER",
+        links=[(1, 2, {"id": "a"}), (1, 2, {"id": "b"}), (3, 4)],
+        events=(Event("x", 1, {"n": 1}),),
+        a=1,
+    ),
+]
+EXACT = {
+    "name": "process q",
+    "parent": ids(7, 9),
+    "attributes": {"a": 1},
+    "links": [ids(3, 4), ids(1, 2, attributes={"id": "b"}), ids(1, 2, attributes={"id": "*"})],
+    "events": [{"name": "x", "attributes": {"n": 1}}],
+}
+
+
+def test_ids_links_and_events_as_expected():
+    for exact in (True, False):
+        assert differences(EXACT, received=REMOTE, exact=exact) == []
+    assert differences(EXACT | {"attributes": {"*": "*"}}, received=REMOTE, exact=True) == []
+    assert differences(EXACT | {"events": [{"name": "x"}]}, received=REMOTE) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"parent": ids(7, 8)}, f"parent: want {7:032x}-{8:016x}, got {7:032x}-{9:016x}"),
+        ({"parent": ids(8, 9)}, f"parent: want {8:032x}-{9:016x}, got {7:032x}-{9:016x}"),
+        ({"attributes": {}}, "attribute a: not wanted, got 1"),
+        ({"attributes": {"a": 1, "b.*": "*"}}, None),
+        ({"attributes": {"b.*": "*"}}, "attribute a: not wanted, got 1"),
+        ({"links": EXACT["links"][1:]}, f"link to {3:032x}-{4:016x}: not wanted"),
+        ({"links": [*EXACT["links"], ids(5, 5)]}, f"link to {5:032x}-{5:016x}: it is absent"),
+        ({"links": [*EXACT["links"], "send"]}, "link to 'send': it is absent"),
+        (
+            {"links": [*EXACT["links"][:2], ids(1, 2, attributes={"id": "c"})]},
+            f"link to {1:032x}-{2:016x}: attribute id: want 'c', got 'a'",
+        ),
+        ({"links": [*EXACT["links"][:2], ids(1, 2, attributes={})]}, f"link to {1:032x}-{2:016x}: attribute id: not wanted, got 'a'"),
+        ({"events": []}, "events: want [], got ['x']"),
+        ({"events": [{"name": "x", "attributes": {"n": 2}}]}, "event x: attribute n: want 2, got 1"),
+        ({"events": [{"name": "x"}]}, "event x: attribute n: not wanted, got 1"),
+    ],
+)
+def test_each_exact_difference_has_its_words(change, words):
+    assert differences(EXACT | change, received=REMOTE, exact=True) == ([f"span 'process q': {words}"] if words else [])
+
+
+def test_what_is_left_out_of_an_exact_file_is_none():
+    got = [span(5, "a", trace=7, links=[(1, 2)], events=(Event("x", 1),), status="ERROR")]
+    assert differences({"name": "a"}, received=got) == []
+    assert differences({"name": "a"}, received=got, exact=True) == [
+        f"span 'a': link to {1:032x}-{2:016x}: not wanted",
+        "span 'a': events: want [], got ['x']",
+        "span 'a': status: want UNSET, got ERROR (why)",
+    ]
+
+
+def test_a_root_where_a_remote_parent_is_wanted():
+    assert differences({"name": "a", "parent": ids(7, 9)}, received=[span(5, "a", trace=7)]) == [
+        f"span 'a': parent: want {7:032x}-{9:016x}, got a root",
+    ]
+
+
+def test_links_to_received_spans_by_name_and_to_others_by_ids():
+    assert differences(FULL[0], FULL[1], {"name": "process q", "links": ["send", ids(9, 9)]}) == []
+    assert differences(FULL[0], FULL[1], {"name": "process q", "links": [ids(9, 9)]}) == ["span 'process q': link to 'send': not wanted"]
+
+
+def test_the_resource_of_every_span():
+    got = [span(1, "a", resource={"x": 1, "y.z": 2}), span(2, "b", resource={"x": 1}), span(3, "c", resource={"x": 1})]
+    assert differences(unexpected="allow", received=got, resource={"x": 1, "y.*": "*"}) == []
+    assert differences(unexpected="allow", received=got, resource={"x": 2}) == [
+        "resource attribute x: want 2, got 1",
+        "resource attribute y.z: not wanted, got 2",
+        "resource attribute x: want 2, got 1",
+    ]
+
+
+SHARED = {
+    "function": "f",
+    "handlers": {},
+    "xray": "Root=1",
+    "environment": {"A": "1", "B": "1"},
+    "resource": {"x": "*"},
+    "server": {"attributes": {"faas.coldstart": "*"}, "links": [ids(1, 2)]},
+}
+
+
+def shared(tmp_path, **raw):
+    (tmp_path / "expected").mkdir()
+    (tmp_path / "common.json").write_text(json.dumps(SHARED))
+    path = tmp_path / "expected" / "one.json"
+    path.write_text(json.dumps(raw))
+    return expectation.load(path)
+
+
+def test_what_the_suites_files_have_in_common(tmp_path):
+    found = shared(tmp_path, exact=True, spans=[{"name": "f", "kind": "SERVER", "attributes": {"a": 1}}, {"name": "c"}], environment={"B": "2"})
+    server, other = found.spans
+    assert server.attributes == {"faas.coldstart": "*", "a": 1}
+    assert [link.to for link in server.links] == [expectation.Reference(f"{1:032x}", f"{2:016x}")]
+    assert (other.attributes, other.links) == ({}, ())
+    assert found.resource == {"x": "*"}
+    assert found.conditions == expectation.Conditions(environment={"A": "1", "B": "2"}, xray="Root=1")
+
+
+def test_a_file_of_the_suite_says_how_it_is_invoked(tmp_path):
+    span_only = {"name": "f", "kind": "SERVER"}
+    found = shared(tmp_path, exact=True, spans=[span_only], xray="", raises="boom", rules=["sqs"], description="d", clientContext={"custom": {}})
+    assert found.spans[0].links == ()
+    assert found.conditions == expectation.Conditions("d", ("sqs",), {"raises": "boom"}, {"A": "1", "B": "1"}, "", '{"custom": {}}')
+
+
+def test_a_wrong_common_file_is_told_by_its_name(tmp_path):
+    path = tmp_path / "common.json"
+    path.write_text(json.dumps(SHARED | {"server": {}}))
+    with pytest.raises(UsageError) as refused:
+        expectation.common(path)
+    assert refused.value.what == f"{path}: server has no 'attributes'"

@@ -23,6 +23,7 @@ VERBS = {
     "delete": Verb("delete a deployed sample and everything that came with it", ("aws",)),
     "publish": Verb("dist/ -> layer versions in every region, with a receipt", ("aws", "release")),
     "notes": Verb("receipt -> release notes with ARN tables, and the index", ("release",)),
+    "conformance": Verb("the same events through every language's layer, with the telemetry that all must emit", ("local",)),
     "bench": Verb("cold start, size and memory against bare and stock", ("local",)),
     "aws": Verb("the embedded AWS as a server that stays: start, stop, status", ("aws",)),
     "list": Verb("the catalogue: layers, runtimes, regions"),

@@ -19,16 +19,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ... import archive, catalog, console, toolchain
+from ... import archive, catalog, console
 from ...errors import FunctionFailed, ToolMissing, UsageError
 from ...files import temporary
 from ...function import Function
-from ...local import Mode, compare, otlp, waterfall
+from ...local import Mode, compare, expectation, otlp, runtimes, waterfall
 from ...local.backend_faults import KINDS
 from ...local.model import INIT_TYPES, MAX_CONCURRENCY
 from ...project import Project
 from .. import deployed, emit, json_option
-from ..session import Session, session
+from ..session import Session, as_asked, session
 
 T = TypeVar("T", int, float)
 
@@ -76,11 +76,12 @@ def run(project: Project, args: argparse.Namespace) -> None:
     check_places(args)
     mode = Mode(args.init_type, telemetry=not args.no_telemetry_api, concurrency=args.concurrency)
     events = [(str(path), _event(path)) for path in args.event or []]
-    expected = compare.load(args.expect) if args.expect else None
+    expected = expectation.load(args.expect) if args.expect else None
+    conditions = expected.conditions if expected else None
     with ExitStack() as stack:
         if args.code:
             work = stack.enter_context(temporary(project, "invoke"))
-            functions, aws_port, drain = [_own(project, args, work)], None, None
+            functions, aws_port, drain = [_own(project, args, work, conditions)], None, None
         else:
             place = stack.enter_context(deployed.stack(project, args.stack, region=args.region))
             functions, aws_port, drain = [_sized(f, args) for f in place.functions], place.port, place.drain
@@ -90,12 +91,15 @@ def run(project: Project, args: argparse.Namespace) -> None:
             _hint(function)
         console.step(f"invoking {name}")
         ours, finish = stack.enter_context(session(project, functions, aws_port=aws_port, fault_spec=args.fault, log=args.logs, mode=mode))
-        _go_through(ours, name, [body for _, body in (events or [("", b"{}")])] * args.repeat, args.freeze, drain)
+        _go_through(ours, name, [body for _, body in (events or [("", b"{}")])] * args.repeat, args.freeze, drain, conditions)
         result = finish()
     conclude(args, result, expected)
 
 
-def _go_through(ours: Session, name: str, events: Sequence[bytes], freeze: float, drain: Any) -> None:
+def _go_through(
+    ours: Session, name: str, events: Sequence[bytes], freeze: float, drain: Any, conditions: expectation.Conditions | None = None
+) -> None:
+    asked = conditions or expectation.Conditions()
     if ours.mode.managed:
         batches = [events[at : at + ours.mode.concurrency] for at in range(0, len(events), ours.mode.concurrency)] if freeze else [events]
     else:
@@ -103,12 +107,12 @@ def _go_through(ours: Session, name: str, events: Sequence[bytes], freeze: float
     for number, batch in enumerate(batches):
         if number and freeze:
             ours.stay_frozen(freeze)
-        ours.invoke_all(name, batch)
+        ours.invoke_all(name, batch, trace_header=asked.xray, client_context=asked.client_context)
         if drain:
             drain(lambda consumer, event: ours.invoke(consumer, event))
 
 
-def conclude(args: argparse.Namespace, result: dict[str, Any], expected: compare.Expectation | None = None) -> None:
+def conclude(args: argparse.Namespace, result: dict[str, Any], expected: expectation.Expectation | None = None) -> None:
     """Print and write the result, then say what was not as expected."""
     spans = otlp.spans(result["resourceSpans"])
     differences = compare.differences(expected, spans) if expected is not None else []
@@ -123,7 +127,8 @@ def conclude(args: argparse.Namespace, result: dict[str, Any], expected: compare
     if args.json != "-":
         waterfall.show(spans, result["invocations"], sys.stdout)
         print(f"\n{accounts(result)}")
-    bad = [f"{i['function']} {i['requestId']}: {i['status']}: {_said(i)}" for i in result["invocations"] if i["status"] != "success"]
+    asked = expected.conditions.result if expected and expected.conditions else {}
+    bad = [f"{i['function']} {i['requestId']}: {i['status']}: {_said(i)}" for i in result["invocations"] if not as_asked(i, asked)]
     if bad:
         raise FunctionFailed(
             f"{len(bad)} of {len(result['invocations'])} invocations did not succeed",
@@ -148,11 +153,12 @@ def accounts(result: dict[str, Any]) -> str:
 
 def _said(invocation: dict[str, Any]) -> str:
     error = invocation.get("error") or {}
-    return f"{error.get('errorType', '')}: {error.get('errorMessage', '')}".strip(": ") or "no message"
+    message = f"{error.get('errorType', '')}: {error.get('errorMessage', '')}".strip(": ")
+    return message or ("no message" if invocation["status"] != "success" else f"it returned {json.dumps(invocation['response'])}")
 
 
-def _own(project: Project, args: argparse.Namespace, work: Path) -> Function:
-    """The function that the command line describes."""
+def _own(project: Project, args: argparse.Namespace, work: Path, conditions: expectation.Conditions | None) -> Function:
+    """The function that the command line describes, under the conditions of a file of the conformance suite."""
     code = args.code
     if code.is_file():
         code = work / "code"
@@ -165,7 +171,7 @@ def _own(project: Project, args: argparse.Namespace, work: Path) -> Function:
     for layer in args.layer or []:
         if not layer.is_file():
             raise UsageError(f"--layer {layer} is {'a folder' if layer.is_dir() else 'not there'}", remedy="./run.sh build makes dist/*.zip")
-    variables = {}
+    variables = {**conditions.environment, expectation.RESULTS: json.dumps([conditions.result])} if conditions else {}
     for pair in args.env or []:
         key, equals, value = pair.partition("=")
         if not equals or not key:
@@ -191,8 +197,7 @@ def _sized(function: Function, args: argparse.Namespace) -> Function:
 
 def newest_python(project: Project) -> str:
     """The newest Python runtime of the catalogue that this machine has an interpreter for."""
-    found = toolchain.interpreters()
-    usable = [r.name for r in project.catalogue.runtimes.values() if r.language == "python" and r.version in found]
+    usable = [r.name for r in runtimes.here(project) if r.language == "python"]
     if not usable:
         offered = [r.name for r in project.catalogue.runtimes.values() if r.language == "python"]
         raise ToolMissing("this machine has no Python of a version that Lambda runs", remedy=f"install one of {', '.join(offered)}")

@@ -1,0 +1,87 @@
+"""
+The conformance suite: every event of utils/conformance through the built layer of each language, runtime and tier in the local Lambda.
+
+Telemetry must be as utils/conformance/expected says, and what the function returns byte for byte what it is without the layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from ... import console
+from ...catalog import Layer
+from ...errors import FunctionFailed, NothingToDo, ToolMissing
+from ...local import runtimes
+from ...project import Project
+from .. import emit, json_option
+from ..conformance import cases, runner
+from ..conformance.cases import Case
+from ..conformance.runner import TIERS, Outcome
+from .build import build_all, host
+
+_SHOWN = 40  # lines of differences
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `conformance`."""
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="only cases of that name, or pattern ('sqs*'); several: any of them"
+    )
+    parser.add_argument("--runtime", action="append", default=[], metavar="NAME", help="only this runtime (default: all that this machine can run)")
+    parser.add_argument("--tier", choices=TIERS, action="append", help="only this tier of the language layer (default: all)")
+    json_option(parser)
+
+
+def run(project: Project, args: argparse.Namespace) -> None:
+    """Build, run, say what differs."""
+    found = cases.load(project.root, args.only)
+    if not found:
+        raise NothingToDo("no case has such a name", remedy="utils/conformance/events has the names")
+    outcomes = examine(project, found, chosen(project, args.runtime), args.tier or TIERS)
+    bad = [one for one in outcomes if one.differences]
+    text = f"{len(outcomes)} cases: {len({o.case for o in outcomes})} events, {len({(o.runtime, o.tier) for o in outcomes})} runtimes and tiers"
+    emit(args, {"cases": [asdict(one) for one in outcomes]}, text if bad else f"{text}: all as expected")
+    if bad:
+        raise FunctionFailed(f"{len(bad)} of {len(outcomes)} cases are not as expected", why="\n".join(words(bad)))
+
+
+def languages(project: Project) -> list[Layer]:
+    """The layers that are examined: the language layers of the chosen folder."""
+    found = [layer for layer in project.layers() if layer.role == "language"]
+    if not found:
+        raise NothingToDo(f"{project.folder} is no language's folder")
+    return found
+
+
+def chosen(project: Project, names: Sequence[str]) -> list[str]:
+    """The runtimes to run with: those named, or all that this machine can run."""
+    here = [runtime.name for runtime in runtimes.here(project)]
+    for name in names:
+        if project.catalogue.runtime(name).name not in here:
+            raise ToolMissing(f"this machine cannot run {name}", remedy=f"it can run {', '.join(here) or 'none'}")
+    return [name for name in here if not names or name in names]
+
+
+def examine(project: Project, found: Sequence[Case], names: Sequence[str], tiers: Sequence[str]) -> list[Outcome]:
+    """The cases with each language layer, runtime and tier."""
+    jobs = []
+    for layer in languages(project):
+        (built,) = build_all(project, (layer,), host())
+        of_layer = [name for name in names if name in layer.runtimes]
+        for tier in tiers:
+            jobs += runner.jobs(project, found, (layer.language, built.zip), of_layer, tier)
+    if not jobs:
+        raise NothingToDo("this machine has no runtime of these layers")
+    return runner.run(project, jobs, console.detail)
+
+
+def words(bad: Sequence[Outcome]) -> list[str]:
+    """What differs, as lines: the same difference of several runtimes once."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for one in bad:
+        for difference in one.differences:
+            where.setdefault((one.case, difference), []).append(f"{one.runtime} {one.tier}")
+    lines = [f"{case}: {difference} ({', '.join(dict.fromkeys(places))})" for (case, difference), places in where.items()]
+    return [*lines[:_SHOWN], *([f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else [])]

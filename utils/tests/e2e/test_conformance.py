@@ -1,0 +1,65 @@
+"""Every event of the conformance suite through the built layers, in every runtime that this machine has; and that the runner finds what is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from pathlib import Path
+
+import pytest
+from e2e.local_parts import PROJECT, built
+from otel_layers.cli.conformance import cases, runner
+from otel_layers.cli.verbs import conformance
+from otel_layers.local import runtimes
+from otel_layers.local.expectation import Expected
+
+ROOT = PROJECT.root
+CASES = cases.load(ROOT)
+HERE = [runtime.name for runtime in runtimes.here(PROJECT)]
+
+
+@pytest.fixture(scope="session")
+def layers() -> list[tuple[str, Path]]:
+    """Each language with its built layer."""
+    return [(layer.language, built(layer.folder)) for layer in conformance.languages(PROJECT)]
+
+
+def test_every_event_in_every_runtime(layers: list[tuple[str, Path]]) -> None:
+    jobs = []
+    for layer in layers:
+        of_language = [name for name in HERE if PROJECT.catalogue.runtimes[name].language == layer[0]]
+        assert of_language, f"this machine has no runtime of {layer[0]}"
+        jobs += runner.jobs(PROJECT, CASES, layer, of_language, "auto")
+        jobs += runner.jobs(PROJECT, CASES, layer, of_language[-1:], "sdk")
+    outcomes = runner.run(PROJECT, jobs)
+    assert {(o.case, o.runtime) for o in outcomes} == {(case.name, name) for case in CASES for name in HERE}
+    assert conformance.words([one for one in outcomes if one.differences]) == []
+
+
+def test_the_runner_finds_what_is_wrong(layers: list[tuple[str, Path]]) -> None:
+    (case,) = cases.load(ROOT, ["other-empty"])
+    (span,) = case.expected.spans
+    wrong = dataclasses.replace(case, expected=dataclasses.replace(case.expected, spans=(span, Expected("more"))))
+    (outcome,) = runner.run(PROJECT, runner.jobs(PROJECT, [wrong], layers[0], HERE[-1:], "auto"))
+    assert outcome.differences == ("missing span 'more'", "the second time: missing span 'more'")
+    loud = dataclasses.replace(case.conditions, environment={**case.conditions.environment, "OTEL_PROPAGATORS": "homing-pigeon"})
+    noisy = dataclasses.replace(case, expected=dataclasses.replace(case.expected, conditions=loud))
+    (outcome,) = runner.run(PROJECT, runner.jobs(PROJECT, [noisy], layers[0], HERE[-1:], "auto"))
+    (words,) = outcome.differences  # the layer says it once
+    assert words.startswith("the function's output: ")
+    assert "otel: OTEL_PROPAGATORS names 'homing-pigeon'" in words
+
+
+@pytest.mark.parametrize(("name", "other"), [("apigw-http-traced", "other-raises"), ("other-raises", "apigw-http-traced")])
+def test_invoke_takes_the_files_as_they_are(layers: list[tuple[str, Path]], name: str, other: str) -> None:
+    language, path = layers[0]
+    folder = ROOT / cases.FOLDER
+    handler = cases.common(ROOT)["handlers"][language]
+    command = [ROOT / "run.sh", "invoke", "--code", folder / "functions" / language, "--handler", handler, "--layer", path]
+    command += ["--event", folder / f"events/{name}.json", "--expect"]
+    done = subprocess.run([*command, folder / f"expected/{name}.json"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "the telemetry is as expected" in done.stdout
+    done = subprocess.run([*command, folder / f"expected/{other}.json"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 8, done.stderr
+    assert "span" in done.stderr
