@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "src"))
-from otel_lambda import settings
+from otel_lambda import destination, settings
 
 BACKEND = "https://backend.example.com/otlp"
 BESIDE = "http://localhost:4318/v1/traces"
@@ -48,15 +48,15 @@ def test_the_endpoint(root, monkeypatch, collector, environment, expected, own):
         (root / "extensions/collector").unlink()
     for key, text in environment.items():
         monkeypatch.setenv(key, text)
-    assert settings.endpoint(str(root)) == (expected, own)
+    assert destination.endpoint("traces", str(root)) == (expected, own)
 
 
 def test_the_collectors_secrets_stay_the_collectors(root, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", BACKEND)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")
-    assert settings.read(str(root)).headers == {}
+    assert settings.read(str(root)).traces.headers == {}
     (root / "extensions/collector").unlink()
-    assert settings.read(str(root)).headers == {"api-key": "secret"}
+    assert settings.read(str(root)).traces.headers == {"api-key": "secret"}
 
 
 def test_headers_and_numbers(root, monkeypatch, capsys):
@@ -65,7 +65,7 @@ def test_headers_and_numbers(root, monkeypatch, capsys):
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     found = settings.read(str(root))
-    assert found.headers == {"a": "b c", "Authorization": "Basic eA=="}
-    assert (found.timeout, found.max_queue, found.max_batch, found.compression, found.export) == (0.25, 10, 10, True, True)
+    assert found.traces.headers == {"a": "b c", "Authorization": "Basic eA=="}
+    assert (found.traces.timeout, found.max_queue, found.max_batch, found.traces.gzip, found.export) == (0.25, 10, 10, True, True)
     assert found.propagators == ("tracecontext", "baggage", "xray")
     assert capsys.readouterr().err == ""

@@ -6,7 +6,7 @@ import sys
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.version import __version__
 
-from .settings import pairs
+from .variables import pairs
 
 
 def build():

@@ -11,7 +11,7 @@ from . import settings as settings_module
 class Telemetry:
     """The running SDK."""
 
-    __slots__ = ("announcer", "cold", "exporter", "propagators", "ready", "settings", "tracer")
+    __slots__ = ("announcer", "cold", "delivery", "propagators", "ready", "settings", "tracer")
 
     def begin(self, event, context):
         """Start the spans of an invocation."""
@@ -28,12 +28,10 @@ class Telemetry:
             if opened is not None:
                 invocation.finish(opened, result, error)
         finally:
-            if self.exporter is not None:
-                left = invocation.remaining(opened) if opened is not None else None
-                seconds = min(self.settings.timeout, export.LONGEST)
-                request = opened.request if opened is not None and self.settings.collector else ""
-                ends = request if request.isascii() and request.isprintable() else ""  # it becomes a header
-                self.exporter.flush(seconds if left is None else min(seconds, left - export.SPARE), ends)
+            left = invocation.remaining(opened) if opened is not None else None
+            request = opened.request if opened is not None else ""
+            ends = request if request.isascii() and request.isprintable() else ""  # it becomes a header
+            self.delivery.flush(export.LONGEST if left is None else min(export.LONGEST, left - export.SPARE), ends)
 
 
 def start(root):
@@ -51,19 +49,20 @@ def _assemble(settings):
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 
-    from . import announce, export, ids, instrumentations, propagation, resource
-    from .transport import Transport
+    from . import announce, export, ids, instrumentations, otlp, processors, propagation, resource
 
     propagators = propagation.load(settings.propagators, ignore_unsampled_xray=settings.default_propagators)
     propagation.install(propagators)
     described = resource.build()
     provider = TracerProvider(resource=described, shutdown_on_exit=False, id_generator=ids.Urandom())
     telemetry = Telemetry()
-    telemetry.settings, telemetry.propagators, telemetry.exporter = settings, propagators, None
+    telemetry.settings, telemetry.propagators, telemetry.delivery = settings, propagators, export.Delivery()
     telemetry.announcer = announce.Announcer(settings.beside and settings.export)
     if settings.export:
-        telemetry.exporter = export.Exporter(Transport(settings.endpoint, settings.headers, settings.compression), described, settings)
-        provider.add_span_processor(telemetry.exporter)
+        spans = telemetry.delivery.signal(
+            settings.traces, lambda batch: otlp.request(batch, described), "spans", settings.max_queue, settings.max_batch
+        )
+        provider.add_span_processor(processors.Spans(spans))
     trace.set_tracer_provider(provider)
     telemetry.tracer = provider.get_tracer("otel_lambda")
     instrumentations.install(settings.disabled_instrumentations)
