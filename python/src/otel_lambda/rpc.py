@@ -9,10 +9,10 @@ from time import monotonic
 from .network import Failed, Refused, address, connect, left, reason, trust
 
 _SERVICE = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
-_NAMES = (
+_NAMES = (  # noqa: SIM905 - reads better
     "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION "
     "ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED"
-).split()  # noqa: SIM905 - reads better
+).split()
 
 
 class _Stale(Exception):
