@@ -153,7 +153,7 @@ def test_licences_and_metadata_are_kept(layer):
 
 def test_nothing_that_the_function_brings_is_shipped(layer):
     shipped = {p.name for p in (layer / "otel-python").iterdir() if not p.name.endswith(".dist-info")}
-    assert shipped == {"opentelemetry", "packaging", "wrapt", "typing_extensions.py", "__pycache__"}
+    assert shipped == {"h2", "hpack", "hyperframe", "opentelemetry", "packaging", "wrapt", "typing_extensions.py", "__pycache__"}
 
 
 def test_a_file_that_is_no_library_is_refused():
