@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from e2e.local_parts import PROJECT, built
-from otel_layers.cli.conformance import cases, runner
+from otel_layers.cli.conformance import cases, propagation, runner
 from otel_layers.cli.verbs import conformance
 from otel_layers.local import runtimes
 from otel_layers.local.expectation import Expected
@@ -34,6 +34,17 @@ def test_every_event_in_every_runtime(layers: list[tuple[str, Path]]) -> None:
     outcomes = runner.run(PROJECT, jobs)
     assert {(o.case, o.runtime) for o in outcomes} == {(case.name, name) for case in CASES for name in HERE}
     assert conformance.words([one for one in outcomes if one.differences]) == []
+
+
+@pytest.mark.parametrize("tier", runner.TIERS)
+def test_the_parent_for_every_list_of_propagators(layers: list[tuple[str, Path]], tier: str) -> None:
+    found = list(propagation.cases(cases.common(ROOT)))
+    if tier != "auto":  # pairs differ from single ones only in the order of reading, which is not a matter of tiers
+        found = [case for case in found if "," not in case.conditions.environment.get(propagation.VARIABLE, "")]
+    for language, path in layers:
+        runtime = [name for name in HERE if PROJECT.catalogue.runtimes[name].language == language][-1:]
+        outcomes = runner.run(PROJECT, runner.jobs(PROJECT, found, (language, path), runtime, tier))
+        assert conformance.words([one for one in outcomes if one.differences]) == []
 
 
 def test_the_runner_finds_what_is_wrong(layers: list[tuple[str, Path]]) -> None:

@@ -23,6 +23,12 @@ class Case:
     name: str
     event: bytes
     expected: Expectation
+    times: int = 2  # how often it is invoked in one environment
+
+    @property
+    def bare(self) -> tuple[bytes, str]:
+        """What the function itself sees of it: what it does without a layer is the same for all cases of the same."""
+        return self.event, json.dumps(self.conditions.result)
 
     @property
     def conditions(self) -> Conditions:

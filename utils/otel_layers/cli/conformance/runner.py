@@ -1,7 +1,7 @@
 """
 The runner: cases through a built layer in the local Lambda, and through the same function without it.
 
-Every case is invoked twice in one environment: telemetry must be as expected both times, and result, error and output byte for byte
+A case is invoked twice in one environment: telemetry must be as expected both times, and result, error and output byte for byte
 what they are without the layer.
 """
 
@@ -68,9 +68,9 @@ class Outcome:
 
 def run(project: Project, jobs: Sequence[Job], said: Callable[[str], None] = lambda _: None) -> list[Outcome]:
     """The jobs' outcomes, some environments at once; `said` gets a line for each that is done."""
-    plain: dict[tuple[str, str], dict[str, Case]] = {}
+    plain: dict[tuple[str, str], dict[tuple[bytes, str], Case]] = {}
     for job in jobs:
-        plain.setdefault((job.language, job.runtime), {}).update({case.name: case for case in job.cases})
+        plain.setdefault((job.language, job.runtime), {}).update({case.bare: case for case in job.cases})
     bare = [Job(language, runtime, tuple(found.values())) for (language, runtime), found in plain.items()]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="conformance") as pool:
         without = dict(zip(plain, pool.map(lambda job: _without(project, job), bare), strict=True))
@@ -109,47 +109,48 @@ def function(project: Project, job: Job, results: Sequence[Mapping[str, Any]]) -
     )
 
 
-def _without(project: Project, job: Job) -> dict[str, Result]:
+def _without(project: Project, job: Job) -> dict[tuple[bytes, str], Result]:
     out = {}
     made = function(project, job, [case.conditions.result for case in job.cases])
     with local.environment(project, made, local.Endpoints(), freeze=False, cold_files=False) as environment:
         for case in job.cases:
-            out[case.name], done = _invoke(environment, case)
+            out[case.bare], done = invoke(environment, case)
             if not as_asked(record(done), case.conditions.result):
-                raise UsageError(f"the function of {job.language} does not do what {case.name} asks", why=str(out[case.name]))
+                raise UsageError(f"the function of {job.language} does not do what {case.name} asks", why=str(out[case.bare]))
     return out
 
 
-def _with(project: Project, job: Job, without: Mapping[str, Result]) -> list[Outcome]:
+def _with(project: Project, job: Job, without: Mapping[tuple[bytes, str], Result]) -> list[Outcome]:
     out = []
-    made = function(project, job, [case.conditions.result for case in job.cases for _ in range(2)])
+    made = function(project, job, [case.conditions.result for case in job.cases for _ in range(case.times)])
     with Backend() as backend:
         endpoints = local.Endpoints(("127.0.0.1", backend.http_port), ("127.0.0.1", backend.grpc_port))
         with local.environment(project, made, endpoints, freeze=False, cold_files=False) as environment:
             cold = True
             for case in job.cases:
                 differences = []
-                for again in ("", "the second time: "):
-                    result, done = _invoke(environment, case)
+                for again in ("", "the second time: ")[: case.times]:
+                    result, done = invoke(environment, case)
                     expected = files.of_invocation(case, done.request_id, cold=cold)
                     cold = False
                     spans = backend.spans()
-                    words = [*_changed(without[case.name], result), *compare.differences(expected, spans), *malformed(spans), *backend.causes()]
+                    words = [*changed(without[case.bare], result), *compare.differences(expected, spans), *malformed(spans), *backend.causes()]
                     differences += [again + one for one in words]
                     backend.clear()
                 out.append(Outcome(case.name, job.language, job.runtime, job.tier, tuple(differences)))
     return out
 
 
-def _invoke(environment: local.ExecutionEnvironment, case: Case) -> tuple[Result, local.Invocation]:
-    before = len(environment.logs)
+def invoke(environment: local.ExecutionEnvironment, case: Case) -> tuple[Result, local.Invocation]:
+    """One invocation, and what is printed for it, which then is forgotten."""
     done = environment.invoke(case.event, trace_header=case.conditions.xray, client_context=case.conditions.client_context)
-    lines = tuple(line["text"] for line in environment.logs[before:] if line["source"] == "function")
+    lines = tuple(line["text"] for line in environment.logs if line["source"] == "function")
+    environment.logs.clear()
     error = json.dumps(done.error).replace(done.request_id, "REQUEST-ID")  # the only part that is another every time
     return Result(done.status, done.response, error, lines), done
 
 
-def _changed(without: Result, result: Result) -> list[str]:
+def changed(without: Result, result: Result) -> list[str]:
     """How the function differs from itself without the layer."""
     out = []
     for what in ("status", "response", "error"):
@@ -167,10 +168,10 @@ def malformed(spans: Iterable[Span]) -> list[str]:
     """What no span may be, whatever is expected of it."""
     out = []
     for span in spans:
-        ids = {"traceId": (span.trace_id, 32), "spanId": (span.span_id, 16), "parentSpanId": (span.parent_id or "f" * 16, 16)}
+        ids = [("traceId", span.trace_id, 32), ("spanId", span.span_id, 16), ("parentSpanId", span.parent_id or "f" * 16, 16)]
         for link in span.links:
-            ids |= {"link's traceId": (link.trace_id, 32), "link's spanId": (link.span_id, 16)}
-        out += [f"span {span.name!r}: {key} is {found!r}" for key, (found, size) in ids.items() if len(found) != size or not found.strip("0")]
+            ids += [("link's traceId", link.trace_id, 32), ("link's spanId", link.span_id, 16)]
+        out += [f"span {span.name!r}: {key} is {found!r}" for key, found, size in ids if len(found) != size or not found.strip("0")]
         if not 0 < span.start_ns <= span.end_ns:
             out.append(f"span {span.name!r} goes from {span.start_ns} to {span.end_ns}")
         if not span.name:

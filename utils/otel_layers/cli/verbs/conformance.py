@@ -7,6 +7,7 @@ Telemetry must be as utils/conformance/expected says, and what the function retu
 from __future__ import annotations
 
 import argparse
+import random
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -16,12 +17,13 @@ from ...errors import FunctionFailed, NothingToDo, ToolMissing
 from ...local import runtimes
 from ...project import Project
 from .. import emit, json_option
-from ..conformance import cases, runner
+from ..conformance import cases, fuzz, propagation, runner
 from ..conformance.cases import Case
 from ..conformance.runner import TIERS, Outcome
 from .build import build_all, host
 
 _SHOWN = 40  # lines of differences
+_EVENT = 2000  # bytes of an event
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,20 +33,42 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runtime", action="append", default=[], metavar="NAME", help="only this runtime (default: all that this machine can run)")
     parser.add_argument("--tier", choices=TIERS, action="append", help="only this tier of the language layer (default: all)")
+    parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="instead: N events that are made from those, changed at random")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of --fuzz (default: another one every time, which is printed)")
     json_option(parser)
 
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Build, run, say what differs."""
     found = cases.load(project.root, args.only)
-    if not found:
+    if args.fuzz:
+        _fuzz(project, args, found)
+        return
+    contexts = [case for case in propagation.cases(cases.common(project.root)) if cases.chosen(case.name, args.only)]
+    if not found and not contexts:
         raise NothingToDo("no case has such a name", remedy="utils/conformance/events has the names")
-    outcomes = examine(project, found, chosen(project, args.runtime), args.tier or TIERS)
+    outcomes = examine(project, found, contexts, chosen(project, args.runtime), args.tier or TIERS)
     bad = [one for one in outcomes if one.differences]
     text = f"{len(outcomes)} cases: {len({o.case for o in outcomes})} events, {len({(o.runtime, o.tier) for o in outcomes})} runtimes and tiers"
     emit(args, {"cases": [asdict(one) for one in outcomes]}, text if bad else f"{text}: all as expected")
     if bad:
         raise FunctionFailed(f"{len(bad)} of {len(outcomes)} cases are not as expected", why="\n".join(words(bad)))
+
+
+def _fuzz(project: Project, args: argparse.Namespace, found: Sequence[Case]) -> None:
+    seed = args.seed or random.randrange(1, 10**9)  # noqa: S311 - the seed of a test
+    wrong: list[tuple[str, fuzz.Found]] = []
+    for layer in languages(project):
+        (built,) = build_all(project, (layer,), host())
+        for runtime in [name for name in chosen(project, args.runtime) if name in layer.runtimes][-1:]:
+            for tier in args.tier or TIERS:
+                job = runner.Job(layer.language, runtime, tuple(found), built.zip, tier)
+                console.step(f"fuzzing {layer.name}: {runtime}, {tier}, --fuzz {args.fuzz} --seed {seed}")
+                wrong += [(f"{runtime} {tier}", one) for one in fuzz.run(project, job, seed, args.fuzz, console.detail)]
+    shown = [f"event {one.number} ({where}): {'; '.join(one.differences)}: {one.event[:_EVENT].decode()}" for where, one in wrong]
+    emit(args, {"seed": seed, "events": args.fuzz, "wrong": shown}, f"{args.fuzz} events from seed {seed}: {len(wrong)} differ")
+    if wrong:
+        raise FunctionFailed(f"{len(wrong)} of {args.fuzz} events differ (seed {seed})", why="\n".join(shown[:_SHOWN]))
 
 
 def languages(project: Project) -> list[Layer]:
@@ -64,14 +88,15 @@ def chosen(project: Project, names: Sequence[str]) -> list[str]:
     return [name for name in here if not names or name in names]
 
 
-def examine(project: Project, found: Sequence[Case], names: Sequence[str], tiers: Sequence[str]) -> list[Outcome]:
-    """The cases with each language layer, runtime and tier."""
+def examine(project: Project, found: Sequence[Case], contexts: Sequence[Case], names: Sequence[str], tiers: Sequence[str]) -> list[Outcome]:
+    """The cases with each language layer, runtime and tier; those of propagation, which are many, with each language's newest runtime."""
     jobs = []
     for layer in languages(project):
         (built,) = build_all(project, (layer,), host())
         of_layer = [name for name in names if name in layer.runtimes]
         for tier in tiers:
             jobs += runner.jobs(project, found, (layer.language, built.zip), of_layer, tier)
+            jobs += runner.jobs(project, contexts, (layer.language, built.zip), of_layer[-1:], tier)
     if not jobs:
         raise NothingToDo("this machine has no runtime of these layers")
     return runner.run(project, jobs, console.detail)
