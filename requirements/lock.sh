@@ -12,8 +12,9 @@ done
 for name in uv sam bench go; do
     compile "$@" "requirements/$name.in" -o "requirements/$name.txt"
 done
-# Runs in every Python version of the catalogue, so it is resolved for the oldest.
+# They run in every Python version of the catalogue, so they are resolved for the oldest.
 PYTHON_VERSION=3.10 compile "$@" requirements/runtime-python.in -o requirements/runtime-python.txt
+PYTHON_VERSION=3.10 compile "$@" -c requirements/runtime-python.txt requirements/powertools.in -o requirements/powertools.txt
 # What the Python layer ships: also for all of the catalogue's versions. Its folder keeps it, because its recipe is what reads it.
 PYTHON_VERSION=3.10 compile "$@" python/requirements.in -o python/requirements.txt
 # The byte code's compilers: Node.js from the one registry, CPython as WebAssembly from the other, whose lock then also names no address.

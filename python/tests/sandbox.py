@@ -200,6 +200,45 @@ class Lambda:
         return [line for line in self.log().splitlines() if line.startswith("otel:")]
 
 
+def variables(port: int, layer: Path | None, task: Path, packages: Path) -> dict[str, str]:
+    """The environment of a function whose Runtime API is at `port`."""
+    return {
+        "PATH": os.environ["PATH"],
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+        "LAMBDA_TASK_ROOT": str(task),
+        "LAYER_PYTHON": str(layer / "python") if layer else "/nonexistent",
+        "RUNTIME_PACKAGES": str(packages),
+        "AWS_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": "demo",
+        "AWS_LAMBDA_FUNCTION_VERSION": "7",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[7]abc",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/demo",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    }
+
+
+@contextmanager
+def runtime_api(work: Callable[[], Any], post: Callable[[str, Any, bytes], None]) -> Iterator[int]:
+    """A Runtime API: `work` blocks for (headers, body) of the next invocation, None to hang up; `post` gets what the client posts."""
+
+    class Handler(_Quiet):
+        def do_GET(self) -> None:
+            found = work()
+            if found is None:
+                self.close_connection = True
+            else:
+                self.reply(200, found[1], found[0])
+
+        def do_POST(self) -> None:
+            body = self.body()
+            self.reply(202)
+            post(self.path, self.headers, body)
+
+    with _serving(Handler) as port:
+        yield port
+
+
 @contextmanager
 def running(
     python: Path, packages: Path, layer: Path | None, task: Path, handler: str, environment: dict[str, str], wrapper: str = "otel-handler"
@@ -208,38 +247,12 @@ def running(
     api: queue.Queue[Any] = queue.Queue()
     done: queue.Queue[Outcome] = queue.Queue()
 
-    class Handler(_Quiet):
-        def do_GET(self) -> None:
-            work = api.get()
-            if work is None:
-                self.close_connection = True
-                return
-            headers, body = work
-            self.reply(200, body, headers)
-
-        def do_POST(self) -> None:
-            body = self.body()
-            self.reply(202)
-            done.put(Outcome(response=body) if self.path.endswith("/response") else Outcome(error=json.loads(body)))
+    def post(path: str, _headers: Any, body: bytes) -> None:
+        done.put(Outcome(response=body) if path.endswith("/response") else Outcome(error=json.loads(body)))
 
     log = task.parent / f"log-{time.monotonic_ns()}"
-    with _serving(Handler) as port, log.open("wb") as out:
-        full = {
-            "PATH": os.environ["PATH"],
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
-            "LAMBDA_TASK_ROOT": str(task),
-            "LAYER_PYTHON": str(layer / "python") if layer else "/nonexistent",
-            "RUNTIME_PACKAGES": str(packages),
-            "_HANDLER": handler,
-            "AWS_REGION": "us-east-1",
-            "AWS_LAMBDA_FUNCTION_NAME": "demo",
-            "AWS_LAMBDA_FUNCTION_VERSION": "7",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
-            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[7]abc",
-            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/demo",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            **environment,
-        }
+    with runtime_api(api.get, post) as port, log.open("wb") as out:
+        full = {**variables(port, layer, task, packages), "_HANDLER": handler, **environment}
         command = [str(layer / wrapper)] if layer else []
         process = subprocess.Popen(
             [*command, str(python), "-B", "-c", CLIENT], cwd=task, env=full, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True

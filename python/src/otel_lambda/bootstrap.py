@@ -8,6 +8,12 @@ same with the layer as without. Whatever fails in the layer, the user's handler 
 import os
 import sys
 
+_OLD = sys.version_info < (3, 11)
+_UNFINISHED = {
+    "coroutine": "Lambda's Python runtime awaits nothing, so let a plain function call asyncio.run(...)",
+    "generator": "Lambda's Python runtime does not stream, so return the whole response",
+    "async_generator": "Lambda's Python runtime neither awaits nor streams, so return the whole response from a plain function",
+}
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -58,12 +64,15 @@ def _wrap(user, telemetry):
     """The callable that the runtime client calls; `user` itself when there is no telemetry."""
     if telemetry is None or not callable(user):  # the latter fails when called, as it does without us
         return user
-    if not _takes_two(user):
-        # The call fails in the caller's frame, which would be ours.
-        from .say import say
+    if _OLD:
+        # The traceback keeps our frame there, and a call that fails before the user's code begins would show nothing but it.
+        from .arity import takes
 
-        say("the handler does not take (event, context): it runs, and fails, without telemetry")
-        return user
+        if not takes(user, 2):
+            from .say import say
+
+            say("the handler does not take (event, context): it runs, and fails, without telemetry")
+            return user
 
     def handler(event, context):
         invocation = None
@@ -74,22 +83,26 @@ def _wrap(user, telemetry):
         try:
             result = user(event, context)
         except BaseException as exc:
+            if not _OLD:
+                exc.__traceback__ = exc.__traceback__.tb_next  # without our frame, which `raise` does not add again
             _finish(telemetry, invocation, None, exc)
             raise
+        if type(result).__name__ in _UNFINISHED:
+            _explain(type(result).__name__)
         _finish(telemetry, invocation, result, None)
         return result
 
     return handler
 
 
-def _takes_two(user):
-    """Whether a plain function can be called with two arguments; of other callables it is not asked."""
-    code = getattr(user, "__code__", None)
-    if type(user).__name__ != "function" or code is None:
-        return True
-    required = code.co_argcount - len(user.__defaults__ or ())
-    enough = code.co_argcount >= 2 or code.co_flags & 0x04  # it takes *args
-    return bool(required <= 2 and enough and code.co_kwonlyargcount <= len(user.__kwdefaults__ or ()))
+def _explain(kind):
+    """Say why a result of this kind fails: the runtime's own error names only its type."""
+    try:
+        from .say import say
+
+        say(f"the handler returned a {kind}, so it was not run: {_UNFINISHED[kind]}", topic=kind)
+    except Exception as exc:  # noqa: BLE001 - never break the function
+        _complain("a line is missing", exc)
 
 
 def _finish(telemetry, invocation, result, error):
