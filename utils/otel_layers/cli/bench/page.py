@@ -24,10 +24,10 @@ def markdown(table: Table) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
-def written(text: str, body: str, begin: str = BEGIN, end: str = END) -> str:
+def written(text: str, body: str, begin: str = BEGIN, end: str = END, page: str = "docs/benchmarks.md") -> str:
     """The page `text` with `body` between its marks; UsageError when the marks are not there once each, in order."""
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise UsageError("docs/benchmarks.md has no place for the tables", remedy=f"put {begin} and {end} on lines of their own, once each")
+        raise UsageError(f"{page} has no place for the tables", remedy=f"put {begin} and {end} on lines of their own, once each")
     return text[: text.index(begin) + len(begin)] + f"\n\n{body.strip()}\n\n" + text[text.index(end) :]
 
 

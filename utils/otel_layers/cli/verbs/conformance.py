@@ -13,11 +13,11 @@ from dataclasses import asdict
 
 from ... import console
 from ...catalog import Layer
-from ...errors import FunctionFailed, NothingToDo, ToolMissing
+from ...errors import FunctionFailed, NothingToDo, ToolMissing, UsageError
 from ...local import runtimes
 from ...project import Project
 from .. import emit, json_option
-from ..conformance import cases, fuzz, propagation, runner
+from ..conformance import cases, fuzz, matrix, propagation, runner
 from ..conformance.cases import Case
 from ..conformance.runner import TIERS, Outcome
 from .build import build_all, host
@@ -35,12 +35,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tier", choices=TIERS, action="append", help="only this tier of the language layer (default: all)")
     parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="instead: N events that are made from those, changed at random")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of --fuzz (default: another one every time, which is printed)")
+    parser.add_argument("--write", action="store_true", help="write the matrix in docs/telemetry.md, from a run of everything")
     json_option(parser)
 
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Build, run, say what differs."""
     found = cases.load(project.root, args.only)
+    if args.write and (args.only or args.runtime or args.tier or args.fuzz or project.folder):
+        raise UsageError("--write is for a run of everything", remedy="leave out the folder, --only, --runtime, --tier and --fuzz")
     if args.fuzz:
         _fuzz(project, args, found)
         return
@@ -49,7 +52,9 @@ def run(project: Project, args: argparse.Namespace) -> None:
         raise NothingToDo("no case has such a name", remedy="utils/conformance/events has the names")
     outcomes = examine(project, found, contexts, chosen(project, args.runtime), args.tier or TIERS)
     bad = [one for one in outcomes if one.differences]
-    text = f"{len(outcomes)} cases: {len({o.case for o in outcomes})} events, {len({(o.runtime, o.tier) for o in outcomes})} runtimes and tiers"
+    text = f"{len(outcomes):,} runs of {len(found)} events and {len(contexts):,} cases of propagation"
+    if args.write:
+        console.step(f"wrote {matrix.write(project, found, outcomes).relative_to(project.root)}")
     emit(args, {"cases": [asdict(one) for one in outcomes]}, text if bad else f"{text}: all as expected")
     if bad:
         raise FunctionFailed(f"{len(bad)} of {len(outcomes)} cases are not as expected", why="\n".join(words(bad)))
