@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from otel_layers.cli.conformance import cases, fuzz, propagation, runner
+from otel_layers.cli.conformance import cases, fuzz, matrix, propagation, runner
 from otel_layers.cli.conformance.propagation import B3, B3MULTI, LAMBDA, UNSAMPLED, W3C, XRAY
 from otel_layers.errors import UsageError
 from otel_layers.local.otlp import Link, Span
-from otel_layers.project import find_root
+from otel_layers.project import find_root, open_project
 
 SENT = {sent.name: sent for sent in propagation.SENT}
 OFF = UNSAMPLED["lambda"]
@@ -163,3 +163,24 @@ def test_a_file_without_its_other_is_an_error(tmp_path):
 def test_an_event_that_is_not_json_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="is not JSON"):
         cases.load(suite(tmp_path, {"a": "{"}, {"a": "{}"}))
+
+
+def test_the_matrix_says_what_was_run_and_how_it_went(tmp_path):
+    project = open_project()
+    first, second, *_ = matrix.columns(project)
+    span = {"name": "f", "kind": "SERVER"}
+    raw = {name: json.dumps({"spans": [span], "description": "a | b", "rules": ["r", "s"]}) for name in "ab"}
+    found = cases.load(suite(tmp_path, dict.fromkeys("ab", "1"), raw))
+    outcomes = [
+        runner.Outcome("a", "l", first, "auto", ()),
+        runner.Outcome("a", "l", first, "sdk", ()),
+        runner.Outcome("b", "l", first, "auto", ()),
+        runner.Outcome("b", "l", first, "sdk", ("wrong",)),
+        runner.Outcome("a", "l", second, "auto", ()),
+    ]
+    head, rows = matrix.table(project, found, outcomes)
+    assert head[:4] == ["event", "what it shows", "rules", first]
+    assert [row[:5] for row in rows] == [
+        ["[a](../utils/conformance/events/a.json)", "a \\| b", "`r`, `s`", matrix.YES, matrix.YES],
+        ["[b](../utils/conformance/events/b.json)", "a \\| b", "`r`, `s`", matrix.NO, matrix.NOT_RUN],
+    ]

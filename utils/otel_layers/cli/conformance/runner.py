@@ -128,14 +128,14 @@ def _with(project: Project, job: Job, without: Mapping[tuple[bytes, str], Result
         with local.environment(project, made, endpoints, freeze=False, cold_files=False) as environment:
             cold = True
             for case in job.cases:
-                differences = []
+                differences: list[str] = []
                 for again in ("", "the second time: ")[: case.times]:
                     result, done = invoke(environment, case)
                     expected = files.of_invocation(case, done.request_id, cold=cold)
                     cold = False
                     spans = backend.spans()
                     words = [*changed(without[case.bare], result), *compare.differences(expected, spans), *malformed(spans), *backend.causes()]
-                    differences += [again + one for one in words]
+                    differences += [again + one for one in words if one not in differences]
                     backend.clear()
                 out.append(Outcome(case.name, job.language, job.runtime, job.tier, tuple(differences)))
     return out
