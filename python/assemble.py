@@ -1,12 +1,13 @@
 """
-Puts the layer's tree together: `assemble.py WHEELS SOURCES OUT`.
+Puts the layer's tree together: `assemble.py WHEELS SOURCES TABLE OUT`.
 
 WHEELS has a folder of installed packages for each Python version (3.10, 3.11 ...). What is the same in all is there once;
-only compiled extensions, which have the version in their names, are there several times.
+only compiled extensions, which have the version in their names, are there several times. TABLE is the trigger table of all languages.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import sys
@@ -17,7 +18,7 @@ _METADATA = ("METADATA", "entry_points.txt")  # of *.dist-info, with licences: w
 _COMMANDS = ("opentelemetry/instrumentation/auto_instrumentation", "opentelemetry/instrumentation/bootstrap")
 
 
-def main(wheels: Path, sources: Path, out: Path) -> None:
+def main(wheels: Path, sources: Path, table: Path, out: Path) -> None:
     """Fill `out` as it shall look in /opt."""
     dependencies = out / DEPENDENCIES
     versions = sorted((p for p in wheels.iterdir() if p.is_dir()), key=lambda p: int(p.name.partition(".")[2]))
@@ -45,6 +46,9 @@ def main(wheels: Path, sources: Path, out: Path) -> None:
         licences.add(body)
     for path in sorted((sources / "otel_lambda").rglob("*.py")):
         _copy(path, out / "python" / path.relative_to(sources))
+    compact = out / "python/otel_lambda" / table.name
+    compact.write_text(json.dumps(json.loads(table.read_text()), separators=(",", ":")))
+    compact.chmod(0o644)
 
 
 def wanted(name: Path) -> bool:
@@ -85,4 +89,4 @@ def _copy(source: Path, place: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+    main(*map(Path, sys.argv[1:]))

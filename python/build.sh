@@ -18,7 +18,7 @@ for runtime in $RUNTIMES; do
     "$UV" pip install --quiet --no-config --python "$PYTHON" --python-version "${runtime#python}" --python-platform "$machine-manylinux_2_17" \
         --only-binary :all: --require-hashes --no-deps --link-mode copy --target "$wheels/${runtime#python}" --requirements "$here/requirements.txt"
 done
-"$PYTHON" -I -B "$here/assemble.py" "$wheels" "$here/src" "$OUT"
+"$PYTHON" -I -B "$here/assemble.py" "$wheels" "$here/src" "$ROOT/utils/conformance/triggers.json" "$OUT"
 rm -rf "$wheels"
 
 # Byte code for every version, also those that this machine has no interpreter of, by CPython compiled to WebAssembly: the same bytes on every machine.

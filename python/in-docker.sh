@@ -22,7 +22,7 @@ docker build --quiet "${arguments[@]}" "$context" >&2
 # shellcheck disable=SC2016
 docker run --rm --name "$name" --network host --user "$(id -u):$(id -g)" --env HOME=/tmp --entrypoint bash \
     --env ARCH --env RUNTIMES --env SOURCE_DATE_EPOCH --env LC_ALL --env TZ --env UV_DEFAULT_INDEX --env PIP_INDEX_URL \
-    --volume "$here:/recipe:ro" --volume "$OUT:/out" --volume "$CACHE:/cache" "$(<"$context/image")" -euo pipefail -c '
+    --volume "$here:/recipe:ro" --volume "$ROOT/utils/conformance:/tables/utils/conformance:ro" --volume "$OUT:/out" --volume "$CACHE:/cache" "$(<"$context/image")" -euo pipefail -c '
         if [[ -n "${PIP_CERT:-}" ]]; then export SSL_CERT_FILE=$PIP_CERT NODE_EXTRA_CA_CERTS=$PIP_CERT; fi
-        export OUT=/out CACHE=/cache/in-docker UV=/tools/bin/uv PYTHON=$(command -v python3) UV_CACHE_DIR=/cache/in-docker/uv npm_config_cache=/cache/in-docker/npm
+        export ROOT=/tables OUT=/out CACHE=/cache/in-docker UV=/tools/bin/uv PYTHON=$(command -v python3) UV_CACHE_DIR=/cache/in-docker/uv npm_config_cache=/cache/in-docker/npm
         exec bash /recipe/build.sh'

@@ -1,157 +1,206 @@
-"""What invoked the function, told from the event's shape, whatever it is: name, attributes, and where its trace context is."""
+"""
+What invoked the function, told from the event's shape, whatever it is: name, attributes, and where its trace context is.
 
-from . import messages
+The facts are rows of triggers.json, the same for every language; utils/conformance/README.md explains them. The reader names no service.
+"""
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
+import json
+import os
+
+from . import messages, transforms
+
+_TABLE = {}  # what the file says; read when the first event comes
 
 
 class Trigger:
     """The facts of one invocation's event."""
 
-    __slots__ = ("attributes", "batch", "carrier", "http", "name", "trigger")
+    __slots__ = ("attributes", "batch", "carrier", "http", "name", "response", "row", "trigger")
 
-    def __init__(self, trigger, name="", attributes=None, carrier=None, batch=None, http=""):
-        """`name`: the span's, '' for the function's own. `carrier`: what a parent is read from. `http`: v1, v2, alb or websocket."""
+    def __init__(self, trigger, name="", attributes=None, carrier=None, batch=None, http="", row="", response=None):
+        """`name`: the span's, '' for the function's own. `carrier`: what a parent is read from. `http`: v2 where a result needs no status."""
         self.trigger, self.name, self.attributes = trigger, name, attributes or {}
-        self.carrier, self.batch, self.http = carrier or {}, batch, http
+        self.carrier, self.batch, self.http, self.row, self.response = carrier or {}, batch, http, row, response
 
 
-def recognise(event):
-    """The Trigger of `event`, of whatever type it is."""
-    if not isinstance(event, dict):
-        return Trigger("other")
-    request = event.get("requestContext")
-    if isinstance(request, dict):
-        found = _http(event, request)
-        if found is not None:
-            return found
-    records = event.get("Records")
-    if isinstance(records, list) and records and isinstance(records[0], dict):
-        return _records(records)
-    if isinstance(event.get("detail-type"), str) and isinstance(event.get("source"), str):
-        return _event_bridge(event)
-    return Trigger("other", carrier=_strings(event))
-
-
-def _http(event, request):
-    v2 = event.get("version") == "2.0" and isinstance(event.get("routeKey"), str)
-    if isinstance(request.get("elb"), dict):
-        kind = "alb"
-    elif request.get("connectionId") is not None:
-        kind = "websocket"
-    elif v2:
-        kind = "v2"
-    elif isinstance(event.get("resource"), str) and ("resourceId" in request or "httpMethod" in event):
-        kind = "v1"
+def recognise(event, client=None):
+    """The Trigger of `event`, of whatever type it is. `client` is the client context that a direct invocation's caller sent, as a dict."""
+    if not _TABLE:
+        with open(os.path.join(os.path.dirname(__file__), "triggers.json"), encoding="utf-8") as file:
+            _TABLE.update(json.load(file))
+    row = _complete(next(row for row in _TABLE["rows"] if _holds(row["when"], event)))
+    reading = _Reading(row, event)
+    carrier = context(_TABLE["client_context"], client)
+    if not _marked(carrier):
+        carrier = context(row.get("context", ()), event, reading)
+    response, name, attributes, batch = row.get("response"), "", reading.attributes(), None
+    if "consumer" in row:
+        batch, attributes = messages.Batch(reading.process(row["consumer"], attributes), attributes, list(reading.carriers(row["message"]))), None
     else:
-        return None
-    headers = _headers(event)
-    inner = request.get("http") if isinstance(request.get("http"), dict) else {}
-    identity = request.get("identity") if isinstance(request.get("identity"), dict) else {}
-    route = _route(event, request, kind)
-    out = {}
-    method = inner.get("method") if v2 else event.get("httpMethod")
-    if isinstance(method, str) and method:
-        out["http.request.method"] = method if method in _METHODS else "_OTHER"
-        if method not in _METHODS:
-            out["http.request.method_original"] = method
-    forwarded = _first(headers.get("x-forwarded-for"))
-    _put(out, "http.route", route if kind in ("v1", "v2") else None)
-    _put(out, "url.path", event.get("rawPath") if v2 else request.get("path") or event.get("path"))
-    _put(out, "url.query", event.get("rawQueryString") if v2 else _query(event, decoded=kind == "v1"))
-    _put(out, "url.scheme", _first(headers.get("x-forwarded-proto")))
-    _put(out, "server.address", _host(headers.get("host")) or request.get("domainName"))
-    _put(out, "client.address", inner.get("sourceIp") or identity.get("sourceIp") or forwarded)
-    _put(out, "user_agent.original", headers.get("user-agent") or inner.get("userAgent") or identity.get("userAgent"))
-    protocol = inner.get("protocol") or request.get("protocol")
-    if isinstance(protocol, str) and protocol.upper().startswith("HTTP/"):
-        out["network.protocol.version"] = protocol[5:]
-    return Trigger("http", route or "", out, carrier=headers, http=kind)
+        name = reading.first(row.get("name", ()))
+    http = "" if response is None else "v2" if "default" in response else "http"
+    return Trigger(row["trigger"], name, attributes, carrier, batch, http, row["row"], response)
 
 
-def _route(event, request, kind):
-    """The route: low in cardinality, as the user wrote it; None where the trigger has none."""
-    if kind == "v1":
-        return event["resource"]
-    if kind == "websocket":
-        key = request.get("routeKey")
-        return key if isinstance(key, str) else None
-    if kind == "v2":
-        path = event["routeKey"].partition(" ")[2]
-        return path or None  # '$default', and every function URL
-    return None
+class _Reading:
+    """One event, read by one row."""
+
+    __slots__ = ("event", "headers", "records", "row")
+
+    def __init__(self, row, event):
+        self.row, self.event, self.headers = row, event, {}
+        for path in row.get("headers", ()):
+            fields(at(event, path), out=self.headers)
+        records = at(event, row["records"]) if "records" in row else ()
+        if isinstance(records, dict):
+            records = [record for several in records.values() if isinstance(several, list) for record in several]
+        self.records = records if isinstance(records, list) else ()
+
+    def attributes(self):
+        """The row's attributes that the event has."""
+        out = {}
+        for name, sources in self.row.get("attributes", {}).items():
+            value = self.first(sources)
+            if value:
+                out[name] = value
+        return out
+
+    def first(self, sources):
+        """The value of the first source that has one; '' when none has."""
+        for source in sources:
+            if "value" in source:
+                return source["value"]
+            if "count" in source:
+                return len(self.records) if len(self.records) > 1 else ""
+            found = self.found(source)
+            if "all" in source:
+                return found
+            if len(found) == 1:
+                return found[0]
+        return ""
+
+    def found(self, source):
+        """The different texts of a source; several are possible only where it reads every record."""
+        path = source.get("path")
+        if path is not None:
+            raw = (at(self.event, path),)
+        elif "header" in source:
+            raw = (self.headers.get(source["header"]),)
+        elif "query" in source:
+            raw = (transforms.query(at(self.event, source["query"]), "encode" in source),)
+        elif "record" in source:
+            raw = (at(record, source["record"]) for record in self.records)
+        else:
+            keyed = at(self.event, source["keys"])
+            raw = keyed if isinstance(keyed, dict) else ()
+        out = []
+        for text in raw:
+            for name, *arguments in source.get("as", ()) if isinstance(text, str) else ():
+                text = transforms.NAMED[name](text, *(_TABLE["lists"].get(a, a) if isinstance(a, str) else a for a in arguments)) or ""
+            if isinstance(text, str) and text and text not in out:
+                out.append(text)
+        return out
+
+    def process(self, consumer, attributes):
+        """The name of the CONSUMER span."""
+        name = consumer["destination"]
+        several = any(len(self.found(source)) > 1 for source in self.row["attributes"][name])
+        return f"{consumer['operation']} {attributes.get(name) or (consumer['several'] if several else '')}".rstrip()
+
+    def carriers(self, message):
+        """For each message its id, the fields that it carries, and the X-Ray header that AWS added, or None."""
+        for record in self.records:
+            if isinstance(record, dict):
+                identifier = next((found for source in message.get("id", ()) if isinstance(found := at(record, source["path"]), str)), "")
+                header = at(record, message["xray"]) if "xray" in message else None
+                yield identifier, context(message["context"], record), header if isinstance(header, str) else None
 
 
-def _headers(event):
-    """All headers, names in lower case, several values joined as HTTP joins them."""
-    out = {}
-    for source in (event.get("headers"), event.get("multiValueHeaders")):
-        if not isinstance(source, dict):
+def context(sources, root, reading=None):
+    """The carrier at the first source that has a field which carries a context; else the first that has fields at all."""
+    first = {}
+    for source in _TABLE["contexts"][sources] if isinstance(sources, str) else sources:
+        if not _holds(source.get("when", ()), root):
             continue
-        for key, value in source.items():
+        if "headers" in source:
+            found = reading.headers
+        elif "json" in source:
+            found = context(source["context"], _parsed(at(root, source["json"]), "base64" in source))
+        else:
+            found = fields(at(root, source["map"]), source.get("member"), "bytes" in source)
+        if _marked(found):
+            return found
+        first = first or found
+    return first
+
+
+def _marked(carrier):
+    return any(field in carrier for field in _TABLE["fields"])
+
+
+def _parsed(text, base64):
+    """The value of a JSON text that may carry a context; None for any other, which is not parsed."""
+    if not isinstance(text, str) or len(text) > _TABLE["largest_json"]:
+        return None
+    try:
+        if base64:
+            from binascii import a2b_base64
+
+            text = a2b_base64(text).decode()
+        lower = text.lower()
+        return json.loads(text) if any(f'"{field}' in lower for field in _TABLE["fields"]) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def at(node, path):
+    """What is at `path` (keys of objects, places in lists); None when nothing is."""
+    for key in path:
+        if isinstance(node, dict):
+            node = node.get(key)
+        elif isinstance(node, list) and isinstance(key, int) and key < len(node):
+            node = node[key]
+        else:
+            return None
+    return node
+
+
+def fields(node, member=None, bytewise=False, out=None):
+    """The texts of an object, or of a list of objects, by their names in lower case; several values joined as HTTP joins them."""
+    out = {} if out is None else out
+    for part in node if isinstance(node, list) else (node,):
+        for name, value in part.items() if isinstance(part, dict) else ():
+            if member is not None:
+                value = value.get(member) if isinstance(value, dict) else None
             if isinstance(value, list):
-                value = ",".join(v for v in value if isinstance(v, str))
-            if isinstance(key, str) and isinstance(value, str) and value:
-                out[key.lower()] = value
+                value = transforms.text_of_bytes(value) if bytewise else ",".join(v for v in value if isinstance(v, str))
+            if isinstance(value, str) and value:
+                out.setdefault(name.lower(), value)
     return out
 
 
-def _query(event, decoded):
-    """The query as it was sent; REST APIs hand it over decoded, load balancers as it came."""
-    values = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
-    if not isinstance(values, dict) or not values:
-        return None
-    pairs = [(k, v) for k, several in values.items() for v in (several if isinstance(several, list) else [several]) if isinstance(v, str)]
-    if decoded:
-        from urllib.parse import urlencode
-
-        return urlencode(pairs)
-    return "&".join(f"{k}={v}" for k, v in pairs)
+def _holds(tests, node):
+    """Whether all tests hold."""
+    return all(any(_passes(test, node, path) for path in test.get("any") or (test["path"],)) for test in tests)
 
 
-def _records(records):
-    first = records[0]
-    source = first.get("eventSource") or first.get("EventSource")
-    if source == "aws:sqs":
-        return Trigger("pubsub", batch=messages.sqs(records))
-    if source == "aws:sns":
-        return Trigger("pubsub", batch=messages.sns(records))
-    if source == "aws:kinesis":
-        return Trigger("pubsub")
-    if source in ("aws:s3", "aws:dynamodb"):
-        return Trigger("datasource")
-    return Trigger("other")
+def _passes(test, node, path):
+    if test.get("is") == "present":
+        holder = at(node, path[:-1])
+        return isinstance(holder, dict) and path[-1] in holder
+    found = at(node, path)
+    if "equals" in test:
+        return isinstance(found, str) and found in test["equals"]
+    if "contains" in test:
+        return isinstance(found, str) and test["contains"] in found
+    return isinstance(found, {"string": str, "object": dict, "list": list}[test["is"]])
 
 
-def _event_bridge(event):
-    timer = event["source"] in ("aws.events", "aws.scheduler")
-    out = {}
-    if timer:
-        _put(out, "faas.time", event.get("time"))
-    else:
-        _put(out, "messaging.message.id", event.get("id"))
-    return Trigger("timer" if timer else "pubsub", attributes=out, carrier=_strings(event.get("detail")))
-
-
-def _strings(mapping):
-    """The string values of a payload that may carry trace context, keys in lower case."""
-    if not isinstance(mapping, dict):
-        return {}
-    wanted = ("traceparent", "tracestate", "baggage", "x-amzn-trace-id")
-    return {k.lower(): v for k, v in mapping.items() if isinstance(k, str) and isinstance(v, str) and k.lower() in wanted}
-
-
-def _first(value):
-    return value.split(",")[0].strip() if isinstance(value, str) else None
-
-
-def _host(value):
-    if not isinstance(value, str):
-        return None
-    host, colon, port = value.rpartition(":")
-    return host if colon and port.isdigit() else value
-
-
-def _put(attributes, key, value):
-    if isinstance(value, str) and value:
-        attributes[key] = value
+def _complete(row):
+    """The row with what it has from the shape or row that it is like; worked out once."""
+    base = row.pop("like", None)
+    if base is not None:
+        base = _complete(_TABLE["shapes"].get(base) or next(r for r in _TABLE["rows"] if r["row"] == base))
+        attributes = {**base.get("attributes", {}), **row.get("attributes", {})}
+        row.update({**base, **row, "attributes": attributes})
+    return row

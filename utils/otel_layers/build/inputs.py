@@ -31,7 +31,7 @@ def digest(project: Project, order: Order) -> str:
     }
     total = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     room = Path(__file__).parent
-    for path in [*sources(order.folder), *sorted(room.glob("*.py")), room.parent / "archive.py", *_pins(project)]:
+    for path in [*sources(order.folder), *sorted(room.glob("*.py")), room.parent / "archive.py", *_pins(project, order)]:
         total.update(f"\0{path.relative_to(project.root) if path.is_relative_to(project.root) else path.name}\0".encode())
         if path.is_symlink():
             total.update(b"link " + os.fsencode(path.readlink()))
@@ -49,8 +49,9 @@ def sources(folder: Path) -> Iterator[Path]:
         yield from (Path(here, name) for name in sorted(names) if not name.endswith(("_test.go", ".pyc")))
 
 
-def _pins(project: Project) -> list[Path]:
-    pins = [project.root / "LICENSE", *(project.root / "requirements" / f"{name}.txt" for name in ("go", "uv"))]
+def _pins(project: Project, order: Order) -> list[Path]:
+    table = [project.root / "utils/conformance/triggers.json"] if order.layer.runtimes else []  # every language's layer ships it
+    pins = [project.root / "LICENSE", *table, *(project.root / "requirements" / f"{name}.txt" for name in ("go", "uv"))]
     return [path for path in pins if path.is_file()]
 
 

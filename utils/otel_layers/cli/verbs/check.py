@@ -1,4 +1,4 @@
-"""Check the sources: format, lint and types of Python and Go, shell scripts. Changes nothing unless --fix."""
+"""Check the sources: format, lint and types of Python and Go, shell scripts, the trigger table and its page. Changes nothing unless --fix."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from ... import console, process, toolchain
-from ...errors import FunctionFailed
+from ...errors import FunctionFailed, UsageError
 from ...project import Project
+from ...triggers import page
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +48,12 @@ def run(project: Project, args: argparse.Namespace) -> None:
             continue
         if name == "Go format" and out.strip():
             found.append(f"{name}: not formatted:\n{out.strip()}")
+    console.step("trigger table")
+    try:
+        if not page.is_current(root, mend=args.fix):
+            found.append(f"trigger table: {page.PAGE} does not say what the table says")
+    except UsageError as exc:
+        found.append("\n".join(exc.lines()))
     if found:
         raise FunctionFailed("checks failed", why="\n".join(found), remedy="./run.sh check --fix mends what can be mended")
 
