@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -213,6 +214,22 @@ def test_notifications(start, receiver, python):
     assert [(link.trace_id, link.span_id) for link in consumer.links] == [(TRACE, PARENT)]
 
 
+def test_a_stream(start, receiver, python):
+    data = base64.b64encode(json.dumps({"traceparent": W3C}).encode()).decode()
+    record = {"eventSource": "aws:kinesis", "eventSourceARN": "arn:aws:kinesis:us-east-1:1:stream/clicks", "kinesis": {"data": data}}
+    spans = run(start, receiver, python, {"Records": [record]})
+    assert attributes(spans["demo"])["faas.trigger"] == "pubsub"
+    consumer = spans["process clicks"]
+    assert (consumer.kind, consumer.parent_span_id) == (5, spans["demo"].span_id)
+    assert attributes(consumer) == {
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": "clicks",
+        "aws.kinesis.stream_name": "clicks",
+    }
+    assert [(link.trace_id, link.span_id, attributes(link)) for link in consumer.links] == [(TRACE, PARENT, {})]
+
+
 @pytest.mark.parametrize("sampled", ["0", "1"])
 def test_the_x_ray_environment_is_a_link_and_never_a_parent(start, receiver, python, sampled):
     function = start(python, "def handler(e, c):\n    return 1")
@@ -253,7 +270,6 @@ def test_an_unsampled_parent_is_followed(start, receiver, python):
     [
         ({"Records": [{"eventSource": "aws:s3"}]}, "datasource"),
         ({"Records": [{"eventSource": "aws:dynamodb"}]}, "datasource"),
-        ({"Records": [{"eventSource": "aws:kinesis"}]}, "pubsub"),
         ({"detail-type": "Scheduled Event", "source": "aws.events", "time": "2026-01-01T00:00:00Z"}, "timer"),
         ({"detail-type": "Order", "source": "shop", "id": "1", "detail": {"traceparent": W3C}}, "pubsub"),
         ({"anything": 1}, "other"),
