@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from otel_layers.cli.bench import builds, cases, extensions, figures, held, ondemand, page, throughput, verdicts
+from otel_layers.cli.bench import builds, cases, extensions, figures, held, imports, ondemand, page, throughput, verdicts
 from otel_layers.cli.bench.measure import Sample
 from otel_layers.errors import FunctionFailed, UsageError
 from otel_layers.ondemand import components
@@ -19,7 +19,7 @@ def sample(start: float, first: float = 1.0, extension: float | None = None) -> 
 
 def samples() -> dict[str, list[Sample]]:
     """Three rounds, of which the second was slow for every row alike; ours adds 3, stock 300."""
-    added = {cases.OURS: 3.0, cases.OURS_COLLECTED: 6.0, cases.STOCK: 300.0, cases.STOCK_PLAIN: 600.0}
+    added = {cases.OURS: 3.0, cases.OURS_ALONE: 3.0, cases.OURS_COLLECTED: 6.0, cases.STOCK: 300.0, cases.STOCK_PLAIN: 600.0}
     return {
         case.key: [
             sample(slow + added.get(case.setup, 0.0), extension=4.0 if case.setup in (cases.COLLECTOR, cases.OURS_COLLECTED) else None)
@@ -32,7 +32,8 @@ def samples() -> dict[str, list[Sample]]:
 def test_every_function_has_its_bare_row_and_keys_differ() -> None:
     assert len({case.key for case in ROWS}) == len(ROWS)
     assert {case.function for case in ROWS if case.setup == cases.BARE} == {case.function for case in ROWS}
-    assert [case.setup for case in ROWS if not case.traced] == [cases.BARE, cases.BARE, cases.COLLECTOR]
+    assert {case.setup for case in ROWS if not case.spans} == {cases.BARE, cases.OURS_ALONE, cases.COLLECTOR}
+    assert {case.spans for case in ROWS if case.function == cases.API and case.setup != cases.BARE} == {2}
 
 
 def test_median_and_spread() -> None:
@@ -66,7 +67,28 @@ def test_the_flavours_ratio_is_of_medians() -> None:
 
 def test_ratios() -> None:
     ratios = figures.ratios(figures.summary(ROWS, samples()))
-    assert [(r["setup"], r["start"]) for r in ratios] == [(cases.OURS, 0.01), (cases.OURS_COLLECTED, 0.02)] * 2
+    assert {(r["setup"], r["start"]) for r in ratios} == {(cases.OURS, 0.01), (cases.OURS_COLLECTED, 0.02)}
+    assert [r["function"] for r in ratios if r["setup"] == cases.OURS] == list(cases.PROGRAMS)
+
+
+def test_the_language_layer_s_budgets() -> None:
+    rows = figures.summary(ROWS, samples())
+    judged = {one.what: one for one in figures.budgets(rows, figures.ratios(rows), 7_900_000)}
+    assert len(judged) == 2 * len(cases.PROGRAMS) + 5
+    assert judged[f"start, of stock's extra, {cases.BOTH}"].measured == 0.01
+    assert all(one.holds for one in judged.values())
+    slow = {key: [sample(30.0 if cases.OURS in key else 25.0, first=200.0 if cases.OURS_ALONE in key else 1.0)] * 3 for key in samples()}
+    rows = figures.summary(ROWS, slow)
+    missed = {one.what for one in figures.budgets(rows, [], 8_100_000) if not one.holds}
+    assert missed == {"first invocation more than bare, nobody listens, ms", "zip, MB"}
+
+
+def test_imports_that_the_layer_adds_are_told_with_their_medians() -> None:
+    bare = [{"json": 1.0, "app": 0.2}]
+    ours = [{"json": 1.0, "app": 0.2, "otel_lambda": 0.3}, {"json": 9.0, "otel_lambda": 0.5, "struct": 0.1}, {"json": 1.0, "otel_lambda": 0.4}]
+    found = imports.added(bare, ours)
+    assert found == [("otel_lambda", 0.4), ("struct", 0.0)]
+    assert imports.table({"imports nothing": found})[1][0] == ["imports nothing", "2 modules in all", "0.40"]
 
 
 def test_no_ratio_where_stock_adds_nothing() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .cases import BARE, COLLECTOR, OURS, OURS_COLLECTED, STOCK, Case
+from .cases import BARE, COLLECTOR, OURS, OURS_ALONE, OURS_COLLECTED, PLAIN, STOCK, Case
 from .measure import Sample
+from .verdicts import Budget
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,30 @@ def ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     out = []
     for function in dict.fromkeys(row["function"] for row in rows):
         stock = by[function, STOCK]
-        for setup in (OURS, OURS_COLLECTED):
+        for setup in (one for one in (OURS, OURS_COLLECTED) if (function, one) in by):
             ours = by[function, setup]
             extras = {q: (ours[f"{q}Extra"]["median"], stock[f"{q}Extra"]["median"]) for q in ("start", "startAndFirst")}
             out.append({"function": function, "setup": setup, **{q: mine / theirs for q, (mine, theirs) in extras.items() if theirs > 0}})
     return out
+
+
+def budgets(rows: Sequence[Mapping[str, Any]], ratio: Sequence[Mapping[str, Any]], zip_bytes: int) -> list[Budget]:
+    """What is judged of the language layer (design: budgets)."""
+    by = {(row["function"], row["setup"]): row for row in rows}
+    judged = []
+    for one in ratio:
+        if one["setup"] == OURS:
+            for quantity, words in (("start", "start"), ("startAndFirst", "start + first invocation")):
+                judged.append(Budget(f"{words}, of stock's extra, {one['function']}", one.get(quantity, 0.0), 0.10, goal=0.03))
+    plain, alone = by[PLAIN, OURS], by[PLAIN, OURS_ALONE]
+    return [
+        *judged,
+        Budget("a warm invocation more than bare, backend healthy, ms", plain["warmExtra"]["median"], 0.4),
+        Budget("first invocation more than bare, nobody listens, ms", alone["firstExtra"]["median"], 50),
+        Budget("a warm invocation more than bare, nobody listens, ms", alone["warmExtra"]["median"], 50),
+        Budget("memory more than bare, MB", plain["memoryMBExtra"]["median"], 6),
+        Budget("zip, MB", zip_bytes / 1e6, 8),
+    ]
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Machine:
     runtime: str
     architecture: str
     region: str
-    folder: Path
+    code: Mapping[str, Path]  # of each function
     cold: bool = True  # the layers' files are not in the page cache, as in a new environment on AWS
 
 
@@ -59,7 +59,7 @@ def rounds(machine: Machine, rows: Sequence[Case], runs: int) -> dict[str, list[
 
 def once(machine: Machine, case: Case, backend: Backend) -> Sample:
     """One environment: init, the first invocation, WARM more, shutdown; FunctionFailed when it did not do what the row is about."""
-    wanted = function(case, machine.runtime, machine.architecture, machine.region, machine.folder)
+    wanted = function(case, machine.runtime, machine.architecture, machine.region, machine.code[case.function])
     endpoints = local.Endpoints(backend_http=("127.0.0.1", backend.http_port), backend_grpc=("127.0.0.1", backend.grpc_port))
     before = backend.counts()["spans"]["received"]
     with local.environment(machine.project, wanted, endpoints, cold_files=machine.cold) as environment:
@@ -72,7 +72,7 @@ def once(machine: Machine, case: Case, backend: Backend) -> Sample:
         raise FunctionFailed(f"{case.key}: the function ended with {failed.status}", why=why)
     backend.wait_quiet()
     spans = backend.counts()["spans"]["received"] - before
-    if case.traced and spans != len(invocations):
+    if spans != case.spans * len(invocations):
         raise FunctionFailed(f"{case.key}: {spans} spans of {len(invocations)} invocations arrived", why="\n".join(logs[-10:]))
     init = invocations[0].init
     runtime = init.phase("runtime") if init else None

@@ -6,6 +6,7 @@ import argparse
 import datetime
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -164,21 +165,33 @@ def stock_layers(project: Project, runtime: Runtime, tmp: Path) -> tuple[Path, P
 
 def measure_rows(
     project: Project, runtime: Runtime, built: list[Built], stock: tuple[Path, Path], args: argparse.Namespace, tmp: Path
-) -> tuple[dict[str, Any], dict[str, tuple[tuple[str, ...], list[list[str]]]]]:
+) -> tuple[dict[str, Any], dict[str, tuple[Sequence[str], Sequence[Sequence[str]]]]]:
     """Run all rows; the result for machines, and the tables by their headings."""
-    from ..bench import cases, figures, measure
+    from ..bench import cases, figures, imports, measure, verdicts
 
     by_role = {one.layer.role: one for one in built}
     rows = cases.cases(by_role["language"].zip, by_role["collector"].zip, *stock)
-    machine = measure.Machine(project, runtime.name, built[0].arch.aws, home(project), tmp, cold=args.files == "cold")
+    code = cases.write(project, toolchain.interpreters()[runtime.version], runtime.version, tmp)
+    machine = measure.Machine(project, runtime.name, built[0].arch.aws, home(project), code, cold=args.files == "cold")
     console.step(f"measuring {len(rows)} rows, {args.runs} times each, interleaved")
     samples = measure.rounds(machine, rows, args.runs)
     summary = figures.summary(rows, samples)
     ratio = figures.ratios(summary)
-    measured = {"rows": summary, "ratios": ratio, "samples": {key: [asdict(s) for s in values] for key, values in samples.items()}}
+    budgets = figures.budgets(summary, ratio, by_role["language"].zip.stat().st_size)
+    console.step("asking the interpreter what its imports take")
+    profiles = imports.measure(machine, rows)
+    measured = {
+        "rows": summary,
+        "ratios": ratio,
+        "budgets": [one.plain() for one in budgets],
+        "imports": imports.plain(profiles),
+        "samples": {key: [asdict(s) for s in values] for key, values in samples.items()},
+    }
     return measured, {
         "Start and invocations": figures.rows_table(summary),
         "Ours over stock": figures.ratios_table(ratio),
+        "The Python layer's budgets": verdicts.table(budgets),
+        "Where the start and the first invocation go": imports.table(profiles),
         "The collector": figures.extension_table(summary),
     }
 
