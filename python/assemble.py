@@ -7,14 +7,19 @@ only compiled extensions, which have the version in their names, are there sever
 
 from __future__ import annotations
 
+import ast
+import io
 import json
+import re
 import shutil
 import struct
 import sys
+import tokenize
 from pathlib import Path
 
 DEPENDENCIES = "otel-python"  # in /opt; our entry appends it to the search path, so it is behind everything that the function brings
 _METADATA = ("METADATA", "entry_points.txt")  # of *.dist-info, with licences: what importlib.metadata and an inventory need
+_NOTICE = re.compile("copyright|licen[cs]e|spdx", re.IGNORECASE)
 _COMMANDS = ("opentelemetry/instrumentation/auto_instrumentation", "opentelemetry/instrumentation/bootstrap")
 
 
@@ -34,6 +39,8 @@ def main(wheels: Path, sources: Path, table: Path, out: Path) -> None:
                     place.write_bytes(without_symbols(place.read_bytes()))
             elif place.read_bytes() != path.read_bytes():
                 sys.exit(f"{name} differs between Python versions: it cannot be shared (another one is in {version.name})")
+    for path in dependencies.rglob("*.py"):
+        path.write_bytes(blanked(path.read_bytes()))
     licences: set[bytes] = set()
     for path in sorted(p for p in dependencies.glob("*.dist-info/**/*") if p.is_file() and p.name != "entry_points.txt"):
         body = path.read_bytes()
@@ -61,6 +68,39 @@ def wanted(name: Path) -> bool:
     if name.as_posix().startswith(_COMMANDS):
         return False
     return name.suffix in (".py", ".so", ".json") or name.suffix == ""
+
+
+def blanked(source: bytes) -> bytes:
+    """
+    `source` without its docstrings and comments, a third of it, every line of code where it was: stack traces show it.
+
+    The notice of copyright at its head stays, and another says what was done, as the licences ask.
+    """
+    text = source.decode()
+    lines = text.splitlines(keepends=True)
+    out = list(lines)
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) or ast.get_docstring(node, clean=False) is None:
+            continue
+        if isinstance(node, ast.ClassDef) and node.decorator_list:
+            continue  # as in byte_code.py
+        first = node.body[0]
+        start, end = first.lineno - 1, (first.end_lineno or first.lineno) - 1
+        head, tail = lines[start].encode()[: first.col_offset].decode(), lines[end].encode()[first.end_col_offset or 0 :].decode()
+        if not head.strip() and not tail.strip():
+            out[start : end + 1] = [head + "''\n", *["\n"] * (end - start)]
+    heading = True
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        number = token.start[0] - 1
+        if token.type != tokenize.COMMENT:
+            heading = heading and token.type in (tokenize.NL, tokenize.NEWLINE)
+        elif not heading and out[number] == lines[number] and not _NOTICE.search(token.string):
+            out[number] = lines[number][: token.start[1]].rstrip() + "\n"
+    if out != lines:
+        place = next((n for n, line in enumerate(out) if line in ("\n", "''\n")), len(out))
+        kept = "''  " if out[place : place + 1] == ["''\n"] else ""
+        out[place : place + 1] = [kept + "# Changed: without docstrings and comments.\n"]
+    return "".join(out).encode()
 
 
 def without_symbols(body: bytes) -> bytes:

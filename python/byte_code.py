@@ -8,12 +8,16 @@ without columns, a quarter of the rest: lines are all that a stack trace needs o
 
 import ast
 import importlib.util
+import operator
 import os
 import sys
 from importlib._bootstrap_external import _code_to_hash_pyc  # what py_compile uses; it takes no syntax tree
 
 # Of these, modules that nothing in the layer imports have no byte code: a function that does imports them from their sources.
-SPARE = ("opentelemetry.semconv._incubating.", "opentelemetry.sdk._configuration.", "packaging.")
+SPARE = ("asgiref.", "opentelemetry.sdk._configuration.", "opentelemetry.sdk.trace._sampling_experimental.", "opentelemetry.semconv.", "packaging.")
+# Annotations of these packages' functions are nobody's business; those of the API and the SDK may be read, by injection frameworks.
+INTERNAL = ("opentelemetry.instrumentation.", "opentelemetry.util.")
+COMPARED = {ast.GtE: operator.ge, ast.Gt: operator.gt, ast.LtE: operator.le, ast.Lt: operator.lt}
 
 
 def main(out):
@@ -29,7 +33,7 @@ def main(out):
                         source = file.read()
                     files[_module(os.path.relpath(path, os.path.join(out, top)))] = (path, source, ast.parse(source))
     for module in sorted(reached({name: (tree, path.endswith("__init__.py")) for name, (path, _, tree) in files.items()})):
-        _compile(out, *files[module])
+        _compile(out, module, *files[module])
 
 
 def _module(path):
@@ -63,8 +67,11 @@ def _imports(name, tree, package):
             yield from (f"{stem}.{alias.name}" for alias in node.names)
 
 
-def _compile(out, path, source, tree):
-    code = compile(without_columns(_without_docstrings(tree)), "/opt/" + os.path.relpath(path, out), "exec", dont_inherit=True, optimize=0)
+def _compile(out, module, path, source, tree):
+    tree = Settled().visit(_without_docstrings(tree))
+    if module.startswith(INTERNAL):
+        tree = Unannotated().visit(tree)
+    code = compile(without_columns(ast.fix_missing_locations(tree)), "/opt/" + os.path.relpath(path, out), "exec", dont_inherit=True, optimize=0)
     folder, name = os.path.split(path)
     cache = os.path.join(folder, "__pycache__")
     os.makedirs(cache, exist_ok=True)
@@ -92,6 +99,40 @@ def _without_docstrings(tree):
         first = node.body[0]
         node.body[:1] = [] if len(node.body) > 1 else [ast.copy_location(ast.Pass(), first)]
     return tree
+
+
+class Settled(ast.NodeTransformer):
+    """Leaves out the branches that this Python version never takes: `if TYPE_CHECKING`, `if sys.version_info >= (3, 11)`."""
+
+    def visit_If(self, node):
+        """The taken branch; patch releases are not told apart."""
+        self.generic_visit(node)
+        test = node.test
+        taken = None
+        if ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            taken = False
+        elif isinstance(test, ast.Compare) and type(test.ops[0]) in COMPARED and ast.unparse(test.left) == "sys.version_info":
+            asked = test.comparators[-1]
+            if isinstance(asked, ast.Tuple) and len(asked.elts) <= 2 and len(test.ops) == 1:
+                taken = COMPARED[type(test.ops[0])](sys.version_info, ast.literal_eval(asked))
+        if taken is None:
+            return node
+        return (node.body if taken else node.orelse) or ast.copy_location(ast.Pass(), node)
+
+
+class Unannotated(ast.NodeTransformer):
+    """Leaves out the annotations of functions; those of classes make dataclasses and named tuples."""
+
+    def visit(self, node):
+        """A function without them, unless a decorator may read them."""
+        self.generic_visit(node)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not any("register" in ast.unparse(d) for d in node.decorator_list):
+            node.returns = None
+            arguments = node.args
+            for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
+                if argument is not None:
+                    argument.annotation = None
+        return node
 
 
 if __name__ == "__main__":

@@ -1,75 +1,131 @@
 """Attaches an instrumentation at the moment its library has been imported, and imports nothing for a library that is not."""
 
+import os
 import sys
 
 from . import quick
 from .say import cause, say
 
-# A line each: the module whose import ends with the attaching; the name in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS; the instrumentor.
+# A line each: the module whose import ends with the attaching; the name in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS (that of contrib's entry point);
+# the instrumentor, in opentelemetry.instrumentation.
 TABLE = (
-    ("aiobotocore.client", "aiobotocore", "opentelemetry.instrumentation.botocore", "AiobotocoreInstrumentor"),
-    ("aiohttp", "aiohttp-client", "opentelemetry.instrumentation.aiohttp_client", "AioHttpClientInstrumentor"),
-    ("asyncpg", "asyncpg", "opentelemetry.instrumentation.asyncpg", "AsyncPGInstrumentor"),
-    ("botocore.client", "botocore", "opentelemetry.instrumentation.botocore", "BotocoreInstrumentor"),
-    ("grpc", "grpc_client", "opentelemetry.instrumentation.grpc", "GrpcInstrumentorClient"),
-    ("grpc.aio", "grpc_aio_client", "opentelemetry.instrumentation.grpc", "GrpcAioInstrumentorClient"),
-    ("httpx", "httpx", "opentelemetry.instrumentation.httpx", "HTTPXClientInstrumentor"),
-    ("mysql.connector", "mysql", "opentelemetry.instrumentation.mysql", "MySQLInstrumentor"),
-    ("MySQLdb", "mysqlclient", "opentelemetry.instrumentation.mysqlclient", "MySQLClientInstrumentor"),
-    ("psycopg", "psycopg", "opentelemetry.instrumentation.psycopg", "PsycopgInstrumentor"),
-    ("psycopg2", "psycopg2", "opentelemetry.instrumentation.psycopg2", "Psycopg2Instrumentor"),
-    ("pymemcache", "pymemcache", "opentelemetry.instrumentation.pymemcache", "PymemcacheInstrumentor"),
-    ("pymongo", "pymongo", "opentelemetry.instrumentation.pymongo", "PymongoInstrumentor"),
-    ("pymysql", "pymysql", "opentelemetry.instrumentation.pymysql", "PyMySQLInstrumentor"),
-    ("redis", "redis", "opentelemetry.instrumentation.redis", "RedisInstrumentor"),
-    ("requests", "requests", "opentelemetry.instrumentation.requests", "RequestsInstrumentor"),
-    ("sqlalchemy", "sqlalchemy", "opentelemetry.instrumentation.sqlalchemy", "SQLAlchemyInstrumentor"),
-    ("sqlite3", "sqlite3", "opentelemetry.instrumentation.sqlite3", "SQLite3Instrumentor"),
-    ("urllib.request", "urllib", "opentelemetry.instrumentation.urllib", "URLLibInstrumentor"),
-    ("urllib3", "urllib3", "opentelemetry.instrumentation.urllib3", "URLLib3Instrumentor"),
+    ("aio_pika", "aio-pika", "aio_pika:AioPikaInstrumentor"),
+    ("aiobotocore.client", "aiobotocore", "botocore:AiobotocoreInstrumentor"),
+    ("aiohttp", "aiohttp-client", "aiohttp_client:AioHttpClientInstrumentor"),
+    ("aiohttp.web", "aiohttp-server", "aiohttp_server:AioHttpServerInstrumentor"),
+    ("aiokafka", "aiokafka", "aiokafka:AIOKafkaInstrumentor"),
+    ("aiopg", "aiopg", "aiopg:AiopgInstrumentor"),
+    ("anthropic", "anthropic", "genai.anthropic:AnthropicInstrumentor"),
+    ("asyncio", "asyncio", "asyncio:AsyncioInstrumentor"),
+    ("asyncpg", "asyncpg", "asyncpg:AsyncPGInstrumentor"),
+    ("botocore.client", "botocore", "botocore:BotocoreInstrumentor"),
+    ("cassandra.cluster", "cassandra", "cassandra:CassandraInstrumentor"),
+    ("celery.app.base", "celery", "celery:CeleryInstrumentor"),
+    ("confluent_kafka", "confluent_kafka", "confluent_kafka:ConfluentKafkaInstrumentor"),
+    ("django.core.handlers.base", "django", "django:DjangoInstrumentor"),
+    ("falcon", "falcon", "falcon:FalconInstrumentor"),
+    ("fastapi", "fastapi", "fastapi:FastAPIInstrumentor"),
+    ("flask", "flask", "flask:FlaskInstrumentor"),
+    ("google.genai", "google-genai", "google_genai:GoogleGenAiSdkInstrumentor"),
+    ("grpc", "grpc_client", "grpc:GrpcInstrumentorClient"),
+    ("grpc", "grpc_server", "grpc:GrpcInstrumentorServer"),
+    ("grpc.aio", "grpc_aio_client", "grpc:GrpcAioInstrumentorClient"),
+    ("grpc.aio", "grpc_aio_server", "grpc:GrpcAioInstrumentorServer"),
+    ("httpx", "httpx", "httpx:HTTPXClientInstrumentor"),
+    ("httpx2", "httpx2", "httpx:HTTPX2ClientInstrumentor"),
+    ("jinja2", "jinja2", "jinja2:Jinja2Instrumentor"),
+    ("kafka", "kafka", "kafka:KafkaInstrumentor"),
+    ("logging", "logging", "logging:LoggingInstrumentor"),
+    ("mysql.connector", "mysql", "mysql:MySQLInstrumentor"),
+    ("MySQLdb", "mysqlclient", "mysqlclient:MySQLClientInstrumentor"),
+    ("openai", "openai", "genai.openai:OpenAIInstrumentor"),
+    ("pika", "pika", "pika:PikaInstrumentor"),
+    ("psycopg", "psycopg", "psycopg:PsycopgInstrumentor"),
+    ("psycopg2", "psycopg2", "psycopg2:Psycopg2Instrumentor"),
+    ("pymemcache", "pymemcache", "pymemcache:PymemcacheInstrumentor"),
+    ("pymongo", "pymongo", "pymongo:PymongoInstrumentor"),
+    ("pymssql", "pymssql", "pymssql:PyMSSQLInstrumentor"),
+    ("pymysql", "pymysql", "pymysql:PyMySQLInstrumentor"),
+    ("pyramid.config", "pyramid", "pyramid:PyramidInstrumentor"),
+    ("redis", "redis", "redis:RedisInstrumentor"),
+    ("requests", "requests", "requests:RequestsInstrumentor"),
+    ("sqlalchemy", "sqlalchemy", "sqlalchemy:SQLAlchemyInstrumentor"),
+    ("sqlite3", "sqlite3", "sqlite3:SQLite3Instrumentor"),
+    ("starlette.applications", "starlette", "starlette:StarletteInstrumentor"),
+    ("tornado.web", "tornado", "tornado:TornadoInstrumentor"),
+    ("tortoise", "tortoiseorm", "tortoiseorm:TortoiseORMInstrumentor"),
+    ("urllib.request", "urllib", "urllib:URLLibInstrumentor"),
+    ("urllib3", "urllib3", "urllib3:URLLib3Instrumentor"),
 )
+# These two cost every function something and give most of them nothing: they wait for one of their own variables, or for being named as enabled.
+ASKED = {
+    "asyncio": tuple(
+        f"OTEL_PYTHON_ASYNCIO_{end}" for end in ("COROUTINE_NAMES_TO_TRACE", "TO_THREAD_FUNCTION_NAMES_TO_TRACE", "FUTURE_TRACE_ENABLED")
+    ),
+    "logging": ("OTEL_PYTHON_LOG_CORRELATION",),
+}
 
 
-def install(disabled):
-    """Attach what is already imported, and wait for the rest; `disabled` are names of the table, or '*'."""
+def install(disabled, enabled=()):
+    """
+    Attach what is already imported, and wait for the rest.
+
+    Both are names of the table; '*' disables all, and when some are `enabled` no other is wanted.
+    """
     if "*" in disabled:
         return
     waiting = {}
-    for module, name, *instrumentor in TABLE:
-        if name in disabled:
+    for module, name, instrumentor in TABLE:
+        if name in disabled or (name not in enabled if enabled else not _asked(name)):
             continue
         if module in sys.modules:
-            attach(name, *instrumentor)
+            attach(name, instrumentor)
         else:
-            waiting[module] = (name, *instrumentor)
+            waiting.setdefault(module, []).append((name, instrumentor))
     if waiting:
         sys.meta_path.insert(0, Finder(waiting))
 
 
-def attach(name, module, attribute):
+def _asked(name):
+    return name not in ASKED or any(os.environ.get(variable) for variable in ASKED[name])
+
+
+def attach(name, instrumentor):
     """Attach one instrumentation; a failure is one line and the library stays as it is."""
     try:
-        from importlib import import_module
+        if name in ("django", "starlette"):
+            from . import frameworks
 
-        options = {}
-        if attribute in ("BotocoreInstrumentor", "AiobotocoreInstrumentor"):
-            from . import sending
-
-            options["request_hook"] = sending.request_hook
-            sending.install()
-        # The check of versions would read every installed package's metadata (54 ms).
-        with quick.imports():
-            instrumentor = getattr(import_module(module), attribute)
-        instrumentor().instrument(skip_dep_check=True, **options)
+            getattr(frameworks, name)(_attach, name, instrumentor)
+        else:
+            _attach(name, instrumentor)
     except Exception as exc:  # noqa: BLE001 - never break the function
         say(f"{name} is not traced: {cause(exc)}")
+
+
+def _attach(name, instrumentor):
+    from importlib import import_module
+
+    options = {}
+    if name in ("botocore", "aiobotocore"):
+        from . import sending
+
+        options["request_hook"] = sending.request_hook
+        sending.install()
+    elif name == "logging":
+        options["enable_log_auto_instrumentation"] = False  # exporting logs is another matter than correlating them
+    module, _, attribute = instrumentor.partition(":")
+    # The check of versions would read every installed package's metadata (54 ms).
+    with quick.imports():
+        found = getattr(import_module("opentelemetry.instrumentation." + module), attribute)
+    found().instrument(skip_dep_check=True, **options)
 
 
 class Finder:
     """Stands first in sys.meta_path, lets every import pass but those it waits for, and these it only completes."""
 
     def __init__(self, waiting):
-        """`waiting`: module -> what to attach."""
+        """`waiting`: module -> what to attach, a list."""
         self._waiting = waiting
 
     def find_spec(self, fullname, path=None, target=None):
@@ -93,11 +149,17 @@ class Finder:
 
         def exec_module(module):
             del loader.exec_module  # the loader is again as it was
-            load(module)
-            attach(*wanted)
+            if fullname == "fastapi":
+                from . import frameworks
+
+                frameworks.fastapi(load, module, self._waiting)
+            else:
+                load(module)
+            for each in wanted:
+                attach(*each)
 
         try:
             loader.exec_module = exec_module
         except (AttributeError, TypeError):
-            say(f"{wanted[0]} is not traced: its loader {type(loader).__name__} cannot be completed")
+            say(f"{wanted[0][0]} is not traced: its loader {type(loader).__name__} cannot be completed")
         return spec

@@ -16,6 +16,7 @@ class Settings:
         "beside",
         "default_propagators",
         "disabled_instrumentations",
+        "enabled_instrumentations",
         "export",
         "max_batch",
         "max_queue",
@@ -33,6 +34,7 @@ def read(root: str) -> Settings:
     s.propagators = asked or DEFAULT_PROPAGATORS
     s.default_propagators = not asked
     s.disabled_instrumentations = words(env.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", ""))
+    s.enabled_instrumentations = words(env.get("OTEL_LAMBDA_ENABLED_INSTRUMENTATIONS", ""))
     s.single_message_parent = env.get("OTEL_LAMBDA_SINGLE_MESSAGE_PARENT", "").strip().lower() == "true"
     s.max_queue = whole("OTEL_BSP_MAX_QUEUE_SIZE", 2048)
     s.max_batch = min(whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512), s.max_queue)

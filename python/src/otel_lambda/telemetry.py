@@ -65,7 +65,7 @@ def _assemble(settings):
         provider.add_span_processor(processors.Spans(spans))
     trace.set_tracer_provider(provider)
     telemetry.tracer = provider.get_tracer("otel_lambda")
-    instrumentations.install(settings.disabled_instrumentations)
+    instrumentations.install(settings.disabled_instrumentations, settings.enabled_instrumentations)
     telemetry.cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
     telemetry.ready = time.time()
     return telemetry
