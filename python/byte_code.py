@@ -16,7 +16,7 @@ from importlib._bootstrap_external import _code_to_hash_pyc  # what py_compile u
 # Of these, modules that nothing in the layer imports have no byte code: a function that does imports them from their sources.
 SPARE = ("asgiref.", "opentelemetry.sdk._configuration.", "opentelemetry.sdk.trace._sampling_experimental.", "opentelemetry.semconv.", "packaging.")
 # Annotations of these packages' functions are nobody's business; those of the API and the SDK may be read, by injection frameworks.
-INTERNAL = ("opentelemetry.instrumentation.", "opentelemetry.util.")
+INTERNAL = ("h2.", "hpack.", "hyperframe.", "opentelemetry.instrumentation.", "opentelemetry.util.")
 COMPARED = {ast.GtE: operator.ge, ast.Gt: operator.gt, ast.LtE: operator.le, ast.Lt: operator.lt}
 
 
