@@ -64,6 +64,7 @@ ASKED = {
     ),
     "logging": ("OTEL_PYTHON_LOG_CORRELATION",),
 }
+_CHECKS = "opentelemetry.instrumentation.dependencies"  # contrib's check of versions, which we skip
 
 
 def install(disabled, enabled=()):
@@ -74,7 +75,7 @@ def install(disabled, enabled=()):
     """
     if "*" in disabled:
         return
-    waiting = {}
+    waiting = {_CHECKS: []}
     for module, name, instrumentor in TABLE:
         if name in disabled or (name not in enabled if enabled else not _asked(name)):
             continue
@@ -82,8 +83,7 @@ def install(disabled, enabled=()):
             attach(name, instrumentor)
         else:
             waiting.setdefault(module, []).append((name, instrumentor))
-    if waiting:
-        sys.meta_path.insert(0, Finder(waiting))
+    sys.meta_path.insert(0, Finder(waiting))
 
 
 def _asked(name):
@@ -153,6 +153,9 @@ class Finder:
                 from . import frameworks
 
                 frameworks.fastapi(load, module, self._waiting)
+            elif fullname == _CHECKS:
+                with quick.requirements():
+                    load(module)
             else:
                 load(module)
             for each in wanted:
@@ -161,5 +164,6 @@ class Finder:
         try:
             loader.exec_module = exec_module
         except (AttributeError, TypeError):
-            say(f"{wanted[0][0]} is not traced: its loader {type(loader).__name__} cannot be completed")
+            for name, _ in wanted:
+                say(f"{name} is not traced: its loader {type(loader).__name__} cannot be completed")
         return spec

@@ -1,5 +1,5 @@
 """
-Keeps typing_extensions out of start-up.
+Keeps typing_extensions, and most of packaging, out of start-up.
 
 OpenTelemetry marks old functions with its `deprecated`, which imports asyncio (with ssl and subprocess) to look at each:
 more than half of the SDK's whole import. While OpenTelemetry is being imported a stand-in answers instead; it is gone when
@@ -10,6 +10,7 @@ import sys
 import typing
 
 _NAME = "typing_extensions"
+_REQUIREMENTS = "packaging.requirements"
 
 
 def _deprecated(message, /, **_):
@@ -57,3 +58,30 @@ class imports:  # noqa: N801 - reads as `with quick.imports():`
         """Take it away."""
         if self._placed is not None and sys.modules.get(_NAME) is self._placed:
             del sys.modules[_NAME]
+
+
+class requirements:  # noqa: N801 - reads as `with quick.requirements():`
+    """
+    While the block runs packaging.requirements is a stand-in, with the two names that contrib's check of versions imports.
+
+    The check itself is skipped whenever we attach; the stand-in loads the real module when somebody else asks for one.
+    """
+
+    def __enter__(self):
+        """Put it there, unless the real module is loaded already."""
+        self._placed = None
+        if _REQUIREMENTS not in sys.modules:
+            self._placed = sys.modules[_REQUIREMENTS] = type(sys)(_REQUIREMENTS)
+            self._placed.Requirement = _requirement
+            self._placed.InvalidRequirement = ValueError  # of which the real one is a subclass
+
+    def __exit__(self, *_):
+        """Take it away."""
+        if self._placed is not None and sys.modules.get(_REQUIREMENTS) is self._placed:
+            del sys.modules[_REQUIREMENTS]
+
+
+def _requirement(text):
+    from packaging.requirements import Requirement
+
+    return Requirement(text)
