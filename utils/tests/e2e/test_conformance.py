@@ -48,7 +48,7 @@ def test_the_parent_for_every_list_of_propagators(layers: list[tuple[str, Path]]
 
 
 def test_the_runner_finds_what_is_wrong(layers: list[tuple[str, Path]]) -> None:
-    (case,) = cases.load(ROOT, ["other-empty"])
+    (case,) = cases.load(ROOT, ["value-empty-object"])
     (span,) = case.expected.spans
     wrong = dataclasses.replace(case, expected=dataclasses.replace(case.expected, spans=(span, Expected("more"))))
     (outcome,) = runner.run(PROJECT, runner.jobs(PROJECT, [wrong], layers[0], HERE[-1:], "auto"))
@@ -61,7 +61,7 @@ def test_the_runner_finds_what_is_wrong(layers: list[tuple[str, Path]]) -> None:
     assert "otel: OTEL_PROPAGATORS names 'homing-pigeon'" in words
 
 
-@pytest.mark.parametrize(("name", "other"), [("apigw-http-traced", "other-raises"), ("other-raises", "apigw-http-traced")])
+@pytest.mark.parametrize(("name", "other"), [("http-error-503", "direct-raises"), ("direct-raises", "http-error-503")])
 def test_invoke_takes_the_files_as_they_are(layers: list[tuple[str, Path]], name: str, other: str) -> None:
     language, path = layers[0]
     folder = ROOT / cases.FOLDER
