@@ -24,8 +24,8 @@ class Announcer:
         self._port, self._socket = port if attached and port < 65536 else 0, None
 
     def announce(self, request, span, trigger):
-        """Announce the SDK's `span` of the invocation with the id `request`. Raises nothing, waits for nothing."""
-        if not self._port or not request or " " in request:
+        """Announce the recorded `span` of the invocation with the id `request`. Raises nothing, waits for nothing."""
+        if not self._port or not request or " " in request or not span.is_recording():
             return
         try:
             if self._socket is None:
@@ -35,7 +35,7 @@ class Announcer:
                 made.setblocking(False)
                 made.connect(("127.0.0.1", self._port))
                 self._socket = made
-            context, parent = span.get_span_context(), span.parent
+            context, parent = span.context, span.parent
             before = f"{parent.span_id:016x}" if parent is not None else "-"
             text = (
                 f"{VERSION} {request} 00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 0xFF:02x} {before} "

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from . import quick
+from . import importing, quick
 from .say import cause, say
 
 # A line each: the module whose import ends with the attaching; the name in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS (that of contrib's entry point);
@@ -133,22 +133,9 @@ class Finder:
         wanted = self._waiting.pop(fullname, None)
         if wanted is None:
             return None
-        spec = None
-        for finder in sys.meta_path:
-            if finder is not self and hasattr(finder, "find_spec"):
-                spec = finder.find_spec(fullname, path, target)
-                if spec is not None:
-                    break
-        if spec is None:
-            self._waiting[fullname] = wanted  # not there, now: it may be after a change of sys.path
-            return None
-        loader = spec.loader
-        load = getattr(loader, "exec_module", None)
-        if load is None:
-            return spec
 
-        def exec_module(module):
-            del loader.exec_module  # the loader is again as it was
+        @importing.hidden
+        def run(load, module):
             if fullname == "fastapi":
                 from . import frameworks
 
@@ -161,9 +148,10 @@ class Finder:
             for each in wanted:
                 attach(*each)
 
-        try:
-            loader.exec_module = exec_module
-        except (AttributeError, TypeError):
+        spec, done = importing.completed(self, fullname, path, target, run)
+        if spec is None:
+            self._waiting[fullname] = wanted  # not there, now: it may be after a change of sys.path
+        elif not done:
             for name, _ in wanted:
-                say(f"{name} is not traced: its loader {type(loader).__name__} cannot be completed")
+                say(f"{name} is not traced: its loader {type(spec.loader).__name__} cannot be completed")
         return spec

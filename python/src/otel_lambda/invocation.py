@@ -2,10 +2,8 @@
 
 import os
 
-from opentelemetry import context as context_api
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode, set_span_in_context
-
-from . import messages, propagation, triggers
+from . import messages, propagation, tracing, triggers
+from .recorder import named
 
 
 class Invocation:
@@ -17,9 +15,9 @@ class Invocation:
 def begin(telemetry, event, context, coldstart):
     """Start the invocation's spans and make them current."""
     trigger = triggers.recognise(event)
-    propagators = telemetry.propagators
+    propagators = tracing.propagators
     carrier = _client_context(context) or trigger.carrier
-    parent = propagators.extract(carrier)
+    parent = tracing.extract(carrier)
     if trigger.batch is not None and telemetry.settings.single_message_parent:
         parent = messages.single_parent(trigger.batch, propagators) or parent
     invocation = Invocation()
@@ -31,24 +29,20 @@ def begin(telemetry, event, context, coldstart):
     invocation.request = identity.get("faas.invocation_id", "")
     attributes.update(trigger.attributes)
     name = trigger.name or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "function"
-    links = _links(parent, carrier)
-    invocation.span = telemetry.tracer.start_span(name, context=parent, kind=SpanKind.SERVER, attributes=attributes, links=links)
+    invocation.span = tracing.start(name, tracing.SERVER, attributes, parent, _links(parent, carrier))
     telemetry.announcer.announce(invocation.request, invocation.span, trigger.trigger)
-    current = set_span_in_context(invocation.span, parent)
-    if trigger.batch is not None:
-        batch = trigger.batch
-        invocation.child = telemetry.tracer.start_span(
-            batch.name, context=current, kind=SpanKind.CONSUMER, attributes=batch.attributes, links=batch.links(propagators)
-        )
-        current = set_span_in_context(invocation.child, current)
-    invocation.token = context_api.attach(current)
+    batch = trigger.batch
+    if batch is not None:
+        inside = tracing.within(invocation.span, parent)
+        invocation.child = tracing.start(batch.name, tracing.CONSUMER, batch.attributes, inside, batch.links(propagators))
+    invocation.token = tracing.attach(invocation.child or invocation.span, parent)
     return invocation
 
 
 def finish(invocation, result, error):
     """End the invocation's spans."""
     try:
-        context_api.detach(invocation.token)
+        tracing.detach(invocation.token)
         if error is not None:
             _failed(invocation, error)
         elif invocation.http:
@@ -93,19 +87,17 @@ def _client_context(context):
 
 def _links(parent, carrier):
     """X-Ray contexts that were not made the parent: the environment's, and one that came in a header."""
-    chosen = propagation.span_context(parent)
-    out = []
-    for header in (messages.environment_header(), carrier.get(propagation.XRAY.lower())):
-        found = propagation.xray(header)
-        known = [chosen, *(link.context for link in out)]
+    known, out = [parent.span_context], []
+    for found in (propagation.environment(), propagation.xray(carrier.get(propagation.XRAY.lower()))):
         if found is not None and all(k is None or (k.trace_id, k.span_id) != (found.trace_id, found.span_id) for k in known):
-            out.append(Link(found))
+            known.append(found)
+            out.append((found, None))
     return out
 
 
 def _failed(invocation, error):
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ in (None, "builtins") else f"{kind.__module__}.{kind.__qualname__}"
+    name = named(kind)
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.endswith("otel_lambda/bootstrap.py"):
         trace = trace.tb_next  # begins where the user's code begins
@@ -116,8 +108,7 @@ def _failed(invocation, error):
     invocation.span.add_event("exception", event)
     for span in (invocation.span, invocation.child):
         if span is not None:
-            span.set_attribute("error.type", name)
-            span.set_status(Status(StatusCode.ERROR, _text(error)))
+            span.fail(name, _text(error))
 
 
 def _text(error):
@@ -137,5 +128,4 @@ def _answered(invocation, result):
         return
     invocation.span.set_attribute("http.response.status_code", code)
     if code >= 500:
-        invocation.span.set_attribute("error.type", str(code))
-        invocation.span.set_status(Status(StatusCode.ERROR))
+        invocation.span.fail(str(code))

@@ -6,7 +6,7 @@ from .protobuf import message, number, text, varint
 
 
 def request(spans, resource) -> bytes:
-    """An ExportTraceServiceRequest with `spans` (of the OpenTelemetry SDK), grouped by instrumentation scope."""
+    """An ExportTraceServiceRequest with `spans`, of the recorder or of the OpenTelemetry SDK, grouped by instrumentation scope."""
     scopes: dict[object, list[bytes]] = {}
     for span in spans:
         scopes.setdefault(span.instrumentation_scope, []).append(_span(span))
@@ -16,17 +16,29 @@ def request(spans, resource) -> bytes:
 def envelope(scopes, resource) -> bytes:
     """The request of any signal: encoded records by instrumentation scope, of one resource."""
     parts = [message(1, attributes(1, resource.attributes))]
+    same = {}
     for scope, encoded in scopes.items():
-        body = b""
-        if scope is not None:
-            body = message(1, text(1, scope.name) + text(2, scope.version) + attributes(3, scope.attributes))
-        body += b"".join(message(2, one) for one in encoded)
-        if scope is not None and scope.schema_url:
-            body += text(3, scope.schema_url)
-        parts.append(message(2, body))
+        same.setdefault(_scope(scope), []).extend(encoded)
+    for (head, schema), encoded in same.items():
+        parts.append(message(2, head + b"".join(message(2, one) for one in encoded) + text(3, schema)))
     if resource.schema_url:
         parts.append(text(3, resource.schema_url))
     return message(1, b"".join(parts))
+
+
+def _scope(scope):
+    """An instrumentation scope as its message and its schema: the same for the recorder's (a name, or name, version and schema) and the SDK's."""
+    if isinstance(scope, str):
+        return message(1, text(1, scope)), ""
+    if isinstance(scope, tuple):
+        return message(1, text(1, scope[0]) + text(2, scope[1])), scope[2]
+    if scope is None:
+        return b"", ""
+    return message(1, text(1, scope.name) + text(2, scope.version) + attributes(3, scope.attributes)), scope.schema_url
+
+
+def _state(state) -> str:
+    return state if isinstance(state, str) else state.to_header() if state else ""
 
 
 def _span(span) -> bytes:
@@ -34,10 +46,10 @@ def _span(span) -> bytes:
     out = [
         message(1, context.trace_id.to_bytes(16, "big")),
         message(2, context.span_id.to_bytes(8, "big")),
-        text(3, context.trace_state.to_header() if context.trace_state else ""),
+        text(3, _state(context.trace_state)),
         message(4, parent.span_id.to_bytes(8, "big")) if parent is not None else b"",
         text(5, span.name),
-        b"\x30" + varint(span.kind.value + 1),  # OTLP counts kinds from 1, with 0 for unspecified
+        b"\x30" + varint(getattr(span.kind, "value", span.kind) + 1),  # OTLP counts kinds from 1, with 0 for unspecified
         b"\x39" + pack("<Q", span.start_time or 0),
         b"\x41" + pack("<Q", span.end_time or 0),
         attributes(9, span.attributes),
@@ -50,11 +62,12 @@ def _span(span) -> bytes:
     for link in span.links:
         linked = link.context
         body = message(1, linked.trace_id.to_bytes(16, "big")) + message(2, linked.span_id.to_bytes(8, "big"))
-        body += text(3, linked.trace_state.to_header() if linked.trace_state else "") + attributes(4, link.attributes)
+        body += text(3, _state(linked.trace_state)) + attributes(4, link.attributes)
         body += number(5, getattr(link.attributes, "dropped", 0)) + b"\x35" + pack("<I", _flags(linked.trace_flags, linked.is_remote))
         out.append(message(13, body))
     out.append(number(14, span.dropped_links))
-    status = text(2, _clean(span.status.description or "")) + number(3, span.status.status_code.value)
+    code, description = span.status if isinstance(span.status, tuple) else (span.status.status_code.value, span.status.description)
+    status = text(2, _clean(description or "")) + number(3, code)
     if status:
         out.append(message(15, status))
     flags = _flags(context.trace_flags, parent is not None and parent.is_remote)

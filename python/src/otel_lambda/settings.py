@@ -4,7 +4,7 @@ import os
 
 from . import destination
 from .say import say
-from .variables import whole, words
+from .variables import one_of, whole, words
 
 DEFAULT_PROPAGATORS = ("tracecontext", "baggage", "xray")
 
@@ -21,6 +21,7 @@ class Settings:
         "max_batch",
         "max_queue",
         "propagators",
+        "sdk",
         "single_message_parent",
         "traces",
     )
@@ -33,6 +34,7 @@ def read(root: str) -> Settings:
     asked = words(env.get("OTEL_PROPAGATORS", ""))
     s.propagators = asked or DEFAULT_PROPAGATORS
     s.default_propagators = not asked
+    s.sdk = needs_sdk()
     s.disabled_instrumentations = words(env.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", ""))
     s.enabled_instrumentations = words(env.get("OTEL_LAMBDA_ENABLED_INSTRUMENTATIONS", ""))
     s.single_message_parent = env.get("OTEL_LAMBDA_SINGLE_MESSAGE_PARENT", "").strip().lower() == "true"
@@ -47,3 +49,31 @@ def read(root: str) -> Settings:
     s.traces = destination.read("traces", root)
     s.beside = destination.attached(root)
     return s
+
+
+_SDK_ONLY = (  # variables that the SDK reads, and nobody else
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_PYTHON_CONTEXT",
+    "OTEL_PYTHON_ID_GENERATOR",
+    "OTEL_PYTHON_TRACER_PROVIDER",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+)
+
+
+def needs_sdk() -> bool:
+    """Whether the SDK is wanted from the start, by OTEL_LAMBDA_TIER or because a variable asks for what only it can do."""
+    env = os.environ
+    if one_of("OTEL_LAMBDA_TIER", ("auto", "sdk")) == "sdk" or any(env.get(name) for name in _SDK_ONLY):
+        return True
+    if env.get("OTEL_TRACES_SAMPLER", "").strip().lower() not in ("", "always_on", "parentbased_always_on"):
+        return True
+    if "console" in words(env.get("OTEL_TRACES_EXPORTER", "")):
+        return True
+    return any(other != "none" for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER") for other in words(env.get(name, "")))

@@ -1,29 +1,24 @@
-"""Puts the OpenTelemetry SDK together by hand, without its plug-in scan, and holds it for the invocations."""
+"""Starts the recorder, or the SDK when a setting asks for it, and holds what every invocation needs."""
 
 import os
-import sys
 import time
 
-from . import quick
+from . import announce, export, handover, instrumentations, invocation, otlp, propagation, recorder, resource, tracing
 from . import settings as settings_module
 
 
 class Telemetry:
-    """The running SDK."""
+    """The running telemetry."""
 
-    __slots__ = ("announcer", "cold", "delivery", "propagators", "ready", "settings", "tracer")
+    __slots__ = ("announcer", "cold", "delivery", "ready", "settings")
 
     def begin(self, event, context):
         """Start the spans of an invocation."""
-        from . import invocation
-
         cold, self.cold = self.cold and time.time() - self.ready < 10, False  # later: the environment was made ready ahead of need
         return invocation.begin(self, event, context, cold)
 
     def finish(self, opened, result, error):
         """End the spans of an invocation and deliver them, within the function's deadline."""
-        from . import export, invocation
-
         try:
             if opened is not None:
                 invocation.finish(opened, result, error)
@@ -35,36 +30,21 @@ class Telemetry:
 
 
 def start(root):
-    """Set up the SDK, with the layers unpacked in `root`; hooks attach instrumentations when their libraries are imported."""
-    folder = os.path.join(root, "otel-python")
-    if folder not in sys.path:
-        sys.path.append(folder)  # behind everything: what the function brings comes first
+    """Set everything up, with the layers unpacked in `root`; hooks bring instrumentations and the SDK when the function imports what needs them."""
     settings = settings_module.read(root)
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
-    with quick.imports():
-        return _assemble(settings)
-
-
-def _assemble(settings):
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-
-    from . import announce, export, ids, instrumentations, otlp, processors, propagation, resource
-
-    propagators = propagation.load(settings.propagators, ignore_unsampled_xray=settings.default_propagators)
-    propagation.install(propagators)
-    described = resource.build()
-    provider = TracerProvider(resource=described, shutdown_on_exit=False, id_generator=ids.Urandom())
     telemetry = Telemetry()
-    telemetry.settings, telemetry.propagators, telemetry.delivery = settings, propagators, export.Delivery()
+    telemetry.settings, telemetry.delivery = settings, export.Delivery()
     telemetry.announcer = announce.Announcer(settings.beside and settings.export)
+    described, spans = resource.build(), None
     if settings.export:
         spans = telemetry.delivery.signal(
             settings.traces, lambda batch: otlp.request(batch, described), "spans", settings.max_queue, settings.max_batch
         )
-        provider.add_span_processor(processors.Spans(spans))
-    trace.set_tracer_provider(provider)
-    telemetry.tracer = provider.get_tracer("otel_lambda")
+        recorder.keep = spans.add
+    tracing.propagators = propagation.Propagators(settings.propagators, settings.default_propagators)
+    tracing.always = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower() == "always_on"
+    handover.install(os.path.join(root, "otel-python"), described, spans, at_once=settings.sdk)
     instrumentations.install(settings.disabled_instrumentations, settings.enabled_instrumentations)
     telemetry.cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
     telemetry.ready = time.time()
