@@ -17,7 +17,14 @@ from sandbox import Lambda, Receiver, receiving, running
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `version` runs once for each runtime version; those that the machine lacks are skipped with the reason."""
+    """
+    A test that asks for `version` runs once for each runtime version; those that the machine lacks are skipped with the reason.
+
+    One that is marked `tiers` runs with the recorder and with the SDK, and must see no difference.
+    """
+    if metafunc.definition.get_closest_marker("tiers") is not None:
+        metafunc.fixturenames.append("tier")
+        metafunc.parametrize("tier", ["auto", "sdk"])
     if "version" in metafunc.fixturenames:
         have = toolchain.interpreters()
         marks = {v: () if v in have else pytest.mark.skip(reason=f"no Python {v} on this machine") for v in VERSIONS}
@@ -56,7 +63,13 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def start(layer: Path, receiver: Receiver, tmp_path: Path) -> Iterator[Callable[..., Lambda]]:
+def tier() -> str:
+    """The value of OTEL_LAMBDA_TIER; '' leaves it unset."""
+    return ""
+
+
+@pytest.fixture
+def start(layer: Path, receiver: Receiver, tmp_path: Path, tier: str) -> Iterator[Callable[..., Lambda]]:
     """Starts a function from source; its telemetry goes to `receiver`."""
     with ExitStack() as stack:
 
@@ -67,7 +80,7 @@ def start(layer: Path, receiver: Receiver, tmp_path: Path) -> Iterator[Callable[
             task.mkdir(exist_ok=True)
             if source:
                 (task / "app.py").write_text(textwrap.dedent(source))
-            env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}", **environment}
+            env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}", **({"OTEL_LAMBDA_TIER": tier} if tier else {}), **environment}
             python = toolchain.interpreters()[version]
             packages = toolchain.target(PROJECT, ROOT / "requirements/runtime-python.txt", str(python), f"runtime-python{version}")
             process: AbstractContextManager[Any] = running(

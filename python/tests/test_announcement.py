@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sandbox import attributes
 
+pytestmark = pytest.mark.tiers
+
 ECHO = "def handler(event, context):\n    return event"
 
 

@@ -24,6 +24,7 @@ def _clean(error: dict) -> dict:
     return {k: v for k, v in error.items() if k != "requestId"}
 
 
+@pytest.mark.tiers
 def test_an_exception_with_its_traceback(start, receiver, version):
     bare = start(version, RAISES, layer=None).invoke({}).error
     function = start(version, RAISES)

@@ -23,9 +23,6 @@ def damaged(layer: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda opt: shutil.rmtree(opt / "otel-python"),
-        lambda opt: shutil.rmtree(opt / "otel-python/opentelemetry/sdk"),
-        lambda opt: (opt / "otel-python/opentelemetry/sdk/trace/__init__.py").write_text("raise RuntimeError('damaged')"),
         lambda opt: (opt / "python/otel_lambda/telemetry.py").write_text("def start(root: broken"),
         lambda opt: [p.unlink() for p in (opt / "python/otel_lambda").glob("*.py") if p.name not in ("bootstrap.py", "__init__.py")],
     ],
@@ -43,6 +40,26 @@ def test_a_damaged_layer(start, receiver, damaged, python, damage):
     assert receiver.requests == []
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda opt: shutil.rmtree(opt / "otel-python"),
+        lambda opt: shutil.rmtree(opt / "otel-python/opentelemetry/sdk"),
+        lambda opt: (opt / "otel-python/opentelemetry/sdk/trace/__init__.py").write_text("raise RuntimeError('damaged')"),
+    ],
+)
+@pytest.mark.tiers
+def test_a_damaged_sdk_is_no_loss_for_the_recorder(start, receiver, damaged, python, damage, tier):
+    shutil.rmtree(damaged / "otel-python/opentelemetry/sdk/trace/__pycache__")
+    damage(damaged)
+    function = start(python, ECHO, layer=damaged)
+    assert [function.invoke(n).json for n in range(2)] == [[0], [1]]
+    said = function.said()
+    assert len(said) == (tier == "sdk")
+    assert all("spans are missing, because the SDK cannot" in line for line in said)
+    assert len(receiver.spans()) == 2
+
+
 def test_failures_in_flight(start, receiver, damaged, python):
     for cache in (damaged / "python").rglob("__pycache__"):
         shutil.rmtree(cache)
@@ -58,9 +75,10 @@ def test_a_function_with_an_older_api_of_its_own(start, receiver, python, tmp_pa
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("MINE = 'own api'")
     function = start(python, "def handler(e, c):\n    from opentelemetry import trace\n    return trace.MINE")
-    assert function.invoke({}).json == "own api"
+    assert [function.invoke({}).json for _ in range(2)] == ["own api"] * 2
     (line,) = function.said()
-    assert "telemetry is off" in line
+    assert "the function's own OpenTelemetry spans are missing" in line
+    assert len(receiver.spans()) == 2  # the recorder's
 
 
 @pytest.mark.parametrize(

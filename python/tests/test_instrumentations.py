@@ -148,7 +148,7 @@ def test_more_spans_than_the_queue_holds(start, receiver, python):
 
 def test_nothing_is_imported_for_libraries_that_are_not(start, receiver, python):
     source = "import sys\nAT_INIT = sorted(sys.modules)\ndef handler(e, c):\n    return AT_INIT"
-    loaded = start(python, source).invoke({}).json
+    loaded = start(python, source, OTEL_LAMBDA_TIER="sdk").invoke({}).json
     assert "opentelemetry.sdk.trace" in loaded
     for module in ("opentelemetry.instrumentation", "wrapt", "packaging", "importlib.metadata", "http.client", "ssl", "botocore", "google.protobuf"):
         assert module not in loaded, module

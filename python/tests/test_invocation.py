@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from sandbox import ARN, attributes
+
+pytestmark = pytest.mark.tiers
 
 ECHO = """
     def handler(event, context):

@@ -8,6 +8,8 @@ import json
 import pytest
 from sandbox import attributes
 
+pytestmark = pytest.mark.tiers
+
 W3C = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OTHER = "00-11111111111111111111111111111111-2222222222222222-01"
 XRAY = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
