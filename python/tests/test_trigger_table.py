@@ -116,7 +116,7 @@ QUEUE = {
     "messaging.destination.name": "jobs",
     "aws.sqs.queue.url": "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs",
 }
-CLICKS = {"messaging.destination.name": "clicks", "aws.kinesis.stream_name": "clicks"}
+CLICKS = {"messaging.system": "aws.kinesis", "messaging.destination.name": "clicks", "aws.kinesis.stream_name": "clicks"}
 LATTICE = {"requestContext": {"serviceNetworkArn": "arn", "identity": {"sourceVpcArn": "arn"}}, "method": "GET", "path": "/a?b=1"}
 REST = {"resource": "/{proxy+}", "httpMethod": "GET", "path": "/a", "requestContext": {"resourceId": None}}
 HTTP = {"version": "2.0", "routeKey": "$default", "rawPath": "/a", "rawQueryString": "", "requestContext": {"http": {"method": "GET"}}}
@@ -154,6 +154,7 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
                 **GET_A,
                 "http.route": "/{proxy+}",
                 "server.address": "[::1]",
+                "server.port": 80,
                 "client.address": "192.0.2.1",
                 "url.query": "q+=%C3%BC%26-._~",
             },
@@ -180,6 +181,16 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
         "websocket",
         {"requestContext": {"connectionId": "c=", "routeKey": "$connect", "domainName": "d"}, "multiValueHeaders": {"Traceparent": [W3C]}},
         told(trigger="http", name="$connect", attributes={"server.address": "d"}, carrier=FIELD),
+    ),
+    (
+        "load-balancer",
+        {"requestContext": {"elb": {}}, "headers": {"x-forwarded-host": "a, b:1", "host": "c:2"}},
+        told(trigger="http", attributes={"server.address": "a"}, carrier={"x-forwarded-host": "a, b:1", "host": "c:2"}),
+    ),
+    (
+        "load-balancer",
+        {"requestContext": {"elb": {}}, "headers": {"host": "c:" + "9" * 5000}, "multiValueHeaders": {"traceparent": [W3C, W3C]}},
+        told(trigger="http", attributes={"server.address": "c"}, carrier={"host": "c:" + "9" * 5000, "traceparent": f"{W3C},{W3C}"}),
     ),
     ("load-balancer", {"requestContext": {"elb": {}}, "path": "/a", "httpMethod": "GET"}, told(trigger="http", attributes=GET_A)),
     (

@@ -90,6 +90,7 @@ def test_http_api(start, receiver, python):
         "url.query": "a=1",
         "url.scheme": "https",
         "server.address": "x.example.com",
+        "server.port": 8443,
         "client.address": "192.0.2.1",
         "user_agent.original": "curl/8",
         "network.protocol.version": "1.1",
@@ -224,6 +225,7 @@ def test_a_stream(start, receiver, python):
     consumer = spans["process clicks"]
     assert (consumer.kind, consumer.parent_span_id) == (5, spans["demo"].span_id)
     assert attributes(consumer) == {
+        "messaging.system": "aws.kinesis",
         "messaging.operation.type": "process",
         "messaging.operation.name": "process",
         "messaging.destination.name": "clicks",

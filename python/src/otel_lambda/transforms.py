@@ -1,4 +1,4 @@
-"""The named transforms of triggers.json: a text, and the arguments that the file gives, to a text or None."""
+"""The named transforms of triggers.json: a text, and the arguments that the file gives, to a text, a number, or None."""
 
 
 def query(values, encode):
@@ -42,6 +42,11 @@ def _host(text):
     return host if colon and port.isascii() and port.isdigit() else text
 
 
+def _port(text):
+    host, colon, port = text.rpartition(":")
+    return int(port) if host and colon and port.isascii() and port.isdigit() and len(port) < 6 else None
+
+
 def _segment(text, separator, number):
     parts = text.split(separator)
     return parts[number] if number < len(parts) else None
@@ -63,6 +68,7 @@ def _sqs_url(text):
 NAMED = {
     "first": lambda text: text.split(",")[0].strip(),
     "host": _host,
+    "port": _port,
     "after": lambda text, prefix: text[len(prefix) :] if text[: len(prefix)].upper() == prefix.upper() else None,
     "segment": _segment,
     "one-of": lambda text, known, other: text if text in known else other,

@@ -80,12 +80,12 @@ class _Reading:
         return ""
 
     def found(self, source):
-        """The different texts of a source; several are possible only where it reads every record."""
+        """The different values of a source; several are possible only where it reads every record."""
         path = source.get("path")
         if path is not None:
             raw = (at(self.event, path),)
         elif "header" in source:
-            raw = (self.headers.get(source["header"]),)
+            raw = (next((self.headers[name] for name in source["header"] if name in self.headers), None),)
         elif "query" in source:
             raw = (transforms.query(at(self.event, source["query"]), "encode" in source),)
         elif "record" in source:
@@ -95,9 +95,11 @@ class _Reading:
             raw = keyed if isinstance(keyed, dict) else ()
         out = []
         for text in raw:
-            for name, *arguments in source.get("as", ()) if isinstance(text, str) else ():
+            if not isinstance(text, str):
+                continue
+            for name, *arguments in source.get("as", ()):
                 text = transforms.NAMED[name](text, *(_TABLE["lists"].get(a, a) if isinstance(a, str) else a for a in arguments)) or ""
-            if isinstance(text, str) and text and text not in out:
+            if text and text not in out:
                 out.append(text)
         return out
 

@@ -15,6 +15,7 @@ _KINDS = {"present": "is there", "string": "is a string", "object": "is an objec
 _TRANSFORMS = {
     "first": "the first of a list",
     "host": "without the port",
+    "port": "its port as a number",
     "after": "what follows `{}`",
     "segment": "part {1} between `{0}`",
     "one-of": "`{1}` when it is none of the {0}",
@@ -109,7 +110,7 @@ def _source(source: Mapping[str, Any]) -> str:
     if "count" in source:
         return "how many records there are, if several"
     if "header" in source:
-        what = f"header `{source['header']}`"
+        what = f"header {' or '.join(f'`{name}`' for name in source['header'])}"
     elif "query" in source:
         what = f"`{dotted(source['query'])}`{', encoded' if 'encode' in source else ''}"
     elif "keys" in source:

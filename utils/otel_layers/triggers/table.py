@@ -18,6 +18,7 @@ KINDS = ("present", "string", "object", "list")
 TRANSFORMS: Mapping[str, tuple[str, ...]] = {
     "first": (),
     "host": (),
+    "port": (),
     "after": ("text",),
     "segment": ("text", "number"),
     "one-of": ("list", "text"),
@@ -184,14 +185,21 @@ def _sources(where: str, sources: Any, row: Mapping[str, Any], table: Mapping[st
             _path(f"{where}: {kind}", source[kind])
         if kind == "record" and "records" not in row:
             _wrong(f"{where}: record", "the row has no records", "say where they are by the key 'records', or read a 'path' of the event")
-        if kind == "header" and (source[kind] != str(source[kind]).lower() or not row.get("headers")):
-            _wrong(f"{where}: header", f"{source[kind]!r} cannot be found", "write it in lower case, and say by the key 'headers' where headers are")
+        if kind == "header":
+            _texts(f"{where}: header", source[kind])
+            if any(name != name.lower() for name in source[kind]) or not row.get("headers"):
+                _wrong(
+                    f"{where}: header", f"{source[kind]!r} cannot be found", "write it in lower case, and say by the key 'headers' where headers are"
+                )
         if kind == "value" and not (isinstance(source[kind], str) and source[kind]):
             _wrong(f"{where}: value", f"is {source[kind]!r}", "a text")
         if kind == "count" and source[kind] != "several":
             _wrong(f"{where}: count", f"is {source[kind]!r}", "'several': how many records there are, if more than one")
-        for transform in _list(f"{where}: as", source.get("as", [])):
+        transforms = _list(f"{where}: as", source.get("as", []))
+        for transform in transforms:
             _transform(f"{where}: as", transform, table)
+        if ["port"] in transforms[:-1]:
+            _wrong(f"{where}: as", "has a transform of a number", "'port' is the last")
 
 
 def _transform(where: str, transform: Any, table: Mapping[str, Any]) -> None:

@@ -85,9 +85,19 @@ MISTAKES: dict[str, tuple[Change, str, str]] = {
         "'records'",
     ),
     "a header of a row that has none": (
-        lambda d: row(d, "eventbridge")["attributes"].update({"a.b": [{"header": "host"}]}),
-        "'host' cannot be found",
+        lambda d: row(d, "eventbridge")["attributes"].update({"a.b": [{"header": ["host"]}]}),
+        "['host'] cannot be found",
         "'headers'",
+    ),
+    "a header in capitals": (
+        lambda d: row(d, "http-api")["attributes"].update({"a.b": [{"header": ["Host"]}]}),
+        "['Host'] cannot be found",
+        "lower case",
+    ),
+    "a transform of a number": (
+        lambda d: row(d, "http-api")["attributes"].update({"a.b": [{"path": ["x"], "as": [["port"], ["first"]]}]}),
+        "has a transform of a number",
+        "'port' is the last",
     ),
     "headers as context of a row that has none": (
         lambda d: row(d, "eventbridge").update(context=[{"headers": True}]),
