@@ -130,6 +130,17 @@ def test_a_server_error_is_an_error(start, receiver, python, code):
     assert not span.events
 
 
+def test_what_is_no_status_is_left_out(start, receiver, python):
+    function = start(python, "def handler(e, c):\n    return {'statusCode': e['code']}")
+    codes = [7, 10**30, True, 200.5, "9" * 5000, "abc", "", [], {}]
+    for code in codes:
+        function.invoke({**V2, "code": code})
+    assert function.said() == []
+    spans = receiver.spans()
+    assert [attributes(span).get("http.response.status_code") for span in spans] == [None] * len(codes)
+    assert {span.status.code for span in spans} == {0}
+
+
 @pytest.mark.parametrize("broken", [5, None, [], "x", {}, {"a": 5}])
 @pytest.mark.parametrize("key", ["headers", "multiValueHeaders", "requestContext", "queryStringParameters", "path", "resource", "httpMethod"])
 def test_wrong_types_in_an_http_event(start, receiver, python, key, broken):

@@ -9,19 +9,18 @@ from .recorder import named
 class Invocation:
     """What is open while the user's handler runs."""
 
-    __slots__ = ("child", "deadline", "http", "request", "span", "token")
+    __slots__ = ("child", "deadline", "request", "response", "span", "token")
 
 
 def begin(telemetry, event, context, coldstart):
     """Start the invocation's spans and make them current."""
-    trigger = triggers.recognise(event)
+    trigger = triggers.recognise(event, {"custom": getattr(getattr(context, "client_context", None), "custom", None)})
     propagators = tracing.propagators
-    carrier = _client_context(context) or trigger.carrier
-    parent = tracing.extract(carrier)
+    parent = tracing.extract(trigger.carrier)
     if trigger.batch is not None and telemetry.settings.single_message_parent:
         parent = messages.single_parent(trigger.batch, propagators) or parent
     invocation = Invocation()
-    invocation.http, invocation.child = trigger.http, None
+    invocation.response, invocation.child = trigger.response, None
     invocation.deadline = getattr(context, "get_remaining_time_in_millis", None)
     attributes = {"faas.coldstart": coldstart, "faas.trigger": trigger.trigger}
     identity = _identity(context)
@@ -29,7 +28,7 @@ def begin(telemetry, event, context, coldstart):
     invocation.request = identity.get("faas.invocation_id", "")
     attributes.update(trigger.attributes)
     name = trigger.name or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "function"
-    invocation.span = tracing.start(name, tracing.SERVER, attributes, parent, _links(parent, carrier))
+    invocation.span = tracing.start(name, tracing.SERVER, attributes, parent, _links(parent, trigger.carrier))
     telemetry.announcer.announce(invocation.request, invocation.span, trigger.trigger)
     batch = trigger.batch
     if batch is not None:
@@ -45,8 +44,8 @@ def finish(invocation, result, error):
         tracing.detach(invocation.token)
         if error is not None:
             _failed(invocation, error)
-        elif invocation.http:
-            _answered(invocation, result)
+        elif invocation.response is not None:
+            _answered(invocation.span, invocation.response, result)
     finally:
         if invocation.child is not None:
             invocation.child.end()
@@ -74,15 +73,6 @@ def _identity(context):
             out["cloud.resource_id"] = ":".join(parts[:7])
             out["cloud.account.id"] = parts[4]
     return out
-
-
-def _client_context(context):
-    """What a direct invocation's caller put into the client context."""
-    custom = getattr(getattr(context, "client_context", None), "custom", None)
-    if not isinstance(custom, dict):
-        return None
-    found = {k.lower(): v for k, v in custom.items() if isinstance(k, str) and isinstance(v, str)}
-    return found if "traceparent" in found or propagation.XRAY.lower() in found else None
 
 
 def _links(parent, carrier):
@@ -118,14 +108,15 @@ def _text(error):
         return ""
 
 
-def _answered(invocation, result):
-    code = result.get("statusCode") if isinstance(result, dict) else None
-    if isinstance(code, str) and code.isascii() and code.isdigit():
+def _answered(span, rule, result):
+    """The HTTP status of `result`, by the rule of the trigger's row: what is no status is left out."""
+    code = triggers.at(result, rule["status"])
+    if isinstance(code, str) and len(code) == 3 and code.isascii() and code.isdigit():
         code = int(code)
-    if code is None and invocation.http == "v2":
-        code = 200  # what the gateway answers for any result that names no status
-    if not isinstance(code, int) or isinstance(code, bool):
+    if code is None:
+        code = rule.get("default")  # what the gateway answers for any result that names no status
+    if type(code) is not int or not 100 <= code <= 999:
         return
-    invocation.span.set_attribute("http.response.status_code", code)
-    if code >= 500:
-        invocation.span.fail(str(code))
+    span.set_attribute(rule["attribute"], code)
+    if code >= rule["error_from"]:
+        span.fail(str(code))

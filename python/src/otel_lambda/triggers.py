@@ -15,12 +15,12 @@ _TABLE = {}  # what the file says; read when the first event comes
 class Trigger:
     """The facts of one invocation's event."""
 
-    __slots__ = ("attributes", "batch", "carrier", "http", "name", "response", "row", "trigger")
+    __slots__ = ("attributes", "batch", "carrier", "name", "response", "row", "trigger")
 
-    def __init__(self, trigger, name="", attributes=None, carrier=None, batch=None, http="", row="", response=None):
-        """`name`: the span's, '' for the function's own. `carrier`: what a parent is read from. `http`: v2 where a result needs no status."""
-        self.trigger, self.name, self.attributes = trigger, name, attributes or {}
-        self.carrier, self.batch, self.http, self.row, self.response = carrier or {}, batch, http, row, response
+    def __init__(self, row, name, attributes, carrier, batch):
+        """`name`: the span's, '' for the function's own. `carrier`: what a parent is read from. `response`: where a result's status is, or None."""
+        self.row, self.trigger, self.response = row["row"], row["trigger"], row.get("response")
+        self.name, self.attributes, self.carrier, self.batch = name, attributes, carrier, batch
 
 
 def recognise(event, client=None):
@@ -33,13 +33,11 @@ def recognise(event, client=None):
     carrier = context(_TABLE["client_context"], client)
     if not _marked(carrier):
         carrier = context(row.get("context", ()), event, reading)
-    response, name, attributes, batch = row.get("response"), "", reading.attributes(), None
-    if "consumer" in row:
-        batch, attributes = messages.Batch(reading.process(row["consumer"], attributes), attributes, list(reading.carriers(row["message"]))), None
-    else:
-        name = reading.first(row.get("name", ()))
-    http = "" if response is None else "v2" if "default" in response else "http"
-    return Trigger(row["trigger"], name, attributes, carrier, batch, http, row["row"], response)
+    attributes = reading.attributes()
+    if "consumer" not in row:
+        return Trigger(row, reading.first(row.get("name", ())), attributes, carrier, None)
+    batch = messages.Batch(reading.process(row["consumer"], attributes), attributes, list(reading.carriers(row["message"])))
+    return Trigger(row, "", {}, carrier, batch)
 
 
 class _Reading:
