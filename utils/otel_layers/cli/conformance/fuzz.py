@@ -69,7 +69,7 @@ _VALUES: tuple[Any, ...] = (
     {"a": {"b": []}},
     ["a", 1, None],
 )
-_RESULTS: tuple[Any, ...] = (
+RESULTS: tuple[Any, ...] = (
     *(
         None,
         1,
@@ -183,7 +183,7 @@ def run(project: Project, job: Job, seed: int, count: int, said: Callable[[str],
 
 
 def _shard(project: Project, job: Job, numbered: Sequence[tuple[int, bytes]]) -> list[Found]:
-    results = [{"returns": result} for result in _RESULTS]
+    results = [{"returns": result} for result in RESULTS]
     bare = replace(job, zip=None)
     out = []
     with ExitStack() as stack:
@@ -198,14 +198,15 @@ def _shard(project: Project, job: Job, numbered: Sequence[tuple[int, bytes]]) ->
             was, _ = runner.invoke(without, case)
             now, done = runner.invoke(layered, case)
             spans = backend.spans()
-            wrong = [*runner.changed(was, now), *_spans(event, spans, done.request_id), *runner.malformed(spans), *backend.causes()]
+            wrong = [*runner.changed(was, now), *differences(event, spans, done.request_id), *runner.malformed(spans), *backend.causes()]
             backend.clear()
             if wrong:
                 out.append(Found(number, event, tuple(wrong)))
     return out
 
 
-def _spans(event: bytes, spans: Sequence[Span], request_id: str) -> list[str]:
+def differences(event: bytes, spans: Sequence[Span], request_id: str) -> list[str]:
+    """What is wrong with the spans of one invocation, whatever its event."""
     servers = [span for span in spans if span.kind == "SERVER"]
     if not spans and _UNSAMPLED.search(event):
         return []
