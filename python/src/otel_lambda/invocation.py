@@ -2,7 +2,7 @@
 
 import os
 
-from . import messages, propagation, tracing, triggers
+from . import messages, propagation, say, tracing, triggers
 from .recorder import named
 
 
@@ -16,9 +16,10 @@ def begin(telemetry, event, context, coldstart):
     """Start the invocation's spans and make them current."""
     trigger = triggers.recognise(event, {"custom": getattr(getattr(context, "client_context", None), "custom", None)})
     propagators = tracing.propagators
-    parent = tracing.extract(trigger.carrier)
+    parent, place = tracing.extract(trigger.carrier), "the event"
     if trigger.batch is not None and telemetry.settings.single_message_parent:
-        parent = messages.single_parent(trigger.batch, propagators) or parent
+        only = messages.single_parent(trigger.batch, propagators)
+        parent, place = (only, "the only message") if only else (parent, place)
     invocation = Invocation()
     invocation.response, invocation.child = trigger.response, None
     invocation.deadline = getattr(context, "get_remaining_time_in_millis", None)
@@ -28,7 +29,12 @@ def begin(telemetry, event, context, coldstart):
     invocation.request = identity.get("faas.invocation_id", "")
     attributes.update(trigger.attributes)
     name = trigger.name or os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "function"
-    invocation.span = tracing.start(name, tracing.SERVER, attributes, parent, _links(parent, trigger.carrier))
+    links = _links(parent, trigger.carrier)
+    if say.debugging:
+        from . import explain
+
+        explain.parent(parent.span_context, trigger.carrier, place, links, propagators)
+    invocation.span = tracing.start(name, tracing.SERVER, attributes, parent, links)
     telemetry.announcer.announce(invocation.request, invocation.span, trigger.trigger)
     batch = trigger.batch
     if batch is not None:
@@ -79,7 +85,7 @@ def _links(parent, carrier):
     """X-Ray contexts that were not made the parent: the environment's, and one that came in a header."""
     known, out = [parent.span_context], []
     for found in (propagation.environment(), propagation.xray(carrier.get(propagation.XRAY.lower()))):
-        if found is not None and all(k is None or (k.trace_id, k.span_id) != (found.trace_id, found.span_id) for k in known):
+        if found is not None and not any(propagation.same(found, k) for k in known):
             known.append(found)
             out.append((found, None))
     return out

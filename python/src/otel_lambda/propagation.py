@@ -58,6 +58,11 @@ class Propagators:
                     found = None
         return found, baggage
 
+    def reads(self, get, context):
+        """The first format that gives `context`, by name; '' when none does."""
+        formats = (name for name in self.names if name != "baggage")
+        return next((name for name in formats if same(_FORMATS[name][0](get, False), context)), "")
+
     def all_fields(self):
         """The names of what `fields` may give."""
         out = {}
@@ -82,6 +87,11 @@ class Propagators:
 def reader(carrier):
     """What `extract` reads a dict with, whose keys are in lower case."""
     return lambda key: carrier.get(key.lower())
+
+
+def same(one, other):
+    """Whether two SpanContexts, each of which may be None, are of one span."""
+    return one is not None and other is not None and (one.trace_id, one.span_id) == (other.trace_id, other.span_id)
 
 
 def span_id(context):

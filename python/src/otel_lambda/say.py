@@ -1,8 +1,10 @@
 """The layer's words: single lines on stderr, repeated ones at most once a minute."""
 
+import os
 import sys
 import time
 
+debugging = os.environ.get("OTEL_LOG_LEVEL", "").strip().lower() == "debug"
 _last: "dict[str, float]" = {}
 
 
@@ -18,6 +20,12 @@ def say(line: str, topic: str = "") -> None:
         sys.stderr.flush()
     except Exception:  # noqa: BLE001, S110 - a closed stderr must not fail the function
         pass
+
+
+def debug(line: str) -> None:
+    """Write `line` when OTEL_LOG_LEVEL is debug."""
+    if debugging:
+        say("debug: " + line)
 
 
 def cause(exc: BaseException) -> str:

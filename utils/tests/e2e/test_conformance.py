@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from e2e.local_parts import PROJECT, built
+from otel_layers import local
 from otel_layers.cli.conformance import cases, propagation, runner
+from otel_layers.cli.conformance.cases import Case
 from otel_layers.cli.verbs import conformance
 from otel_layers.local import runtimes
-from otel_layers.local.expectation import Expected
+from otel_layers.local.expectation import Conditions, Expectation, Expected
 
 ROOT = PROJECT.root
 CASES = cases.load(ROOT)
@@ -45,6 +48,44 @@ def test_the_parent_for_every_list_of_propagators(layers: list[tuple[str, Path]]
         runtime = [name for name in HERE if PROJECT.catalogue.runtimes[name].language == language][-1:]
         outcomes = runner.run(PROJECT, runner.jobs(PROJECT, found, (language, path), runtime, tier))
         assert conformance.words([one for one in outcomes if one.differences]) == []
+
+
+# At debug level: the propagators, what is sent, what Lambda's environment holds -> the line. In one environment each line is said once.
+SAID = [
+    ("", "nothing", "unsampled", "no parent: a trace begins here; X-Ray's context of Lambda's environment, which is not sampled, is a link"),
+    ("", "nothing", "sampled", "no parent: a trace begins here; X-Ray's context of Lambda's environment is a link"),
+    ("", "nothing", "absent", "no parent: a trace begins here"),
+    ("", "w3c", "absent", "the parent is the context of the event, read by tracecontext"),
+    ("", "w3c unsampled", "absent", "the parent is the context of the event, read by tracecontext. It is not sampled: no span is recorded"),
+    ("", "w3c, xray", "absent", "the parent is the context of the event, read by tracecontext; X-Ray's context of the event is a link"),
+    ("", "xray unsampled", "absent", "no parent: a trace begins here; X-Ray's context of the event, which is not sampled, is a link"),
+    ("xray-lambda", "nothing", "sampled", "the parent is the context of Lambda's environment, read by xray-lambda"),
+    ("xray-lambda", "xray", "absent", "the parent is the context of the event, read by xray-lambda"),
+    ("b3", "b3multi", "malformed", "the parent is the context of the event, read by b3"),
+]
+
+
+@pytest.mark.parametrize("tier", runner.TIERS)
+@pytest.mark.parametrize("propagators", dict.fromkeys(row[0] for row in SAID))
+def test_which_parent_was_chosen_is_said_once_at_debug_level(layers: list[tuple[str, Path]], propagators: str, tier: str) -> None:
+    sent = {one.name: one for one in propagation.SENT}
+    variables = {**cases.common(ROOT)["environment"], "OTEL_LOG_LEVEL": "debug", **({propagation.VARIABLE: propagators} if propagators else {})}
+    rows = [row for row in SAID if row[0] == propagators]
+    conditions = [Conditions(environment=variables, xray=propagation.ENVIRONMENT[row[2]][0]) for row in rows]
+    made = [Case(row[1], propagation.event(sent[row[1]].headers), Expectation((), conditions=one)) for row, one in zip(rows, conditions, strict=True)]
+    for language, path in layers:
+        runtime = [name for name in HERE if PROJECT.catalogue.runtimes[name].language == language][-1]
+        function = runner.function(PROJECT, runner.Job(language, runtime, tuple(made), path, tier), [{"returns": 1}])
+        with local.environment(PROJECT, function, local.Endpoints(), freeze=False, cold_files=False) as environment:
+            for again in (False, True):
+                for row, case in zip(rows, made, strict=True):
+                    lines = [line for line in runner.invoke(environment, case)[0].lines if line.startswith("otel: debug: ")]
+                    assert lines == ([] if again else [f"otel: debug: {row[3]}"])
+
+
+def test_the_page_says_what_is_said_at_debug_level() -> None:
+    text = (ROOT / "docs/telemetry.md").read_text()
+    assert [words for row in SAID for words in re.split("; |[.] ", row[3]) if words not in text] == []
 
 
 def test_the_runner_finds_what_is_wrong(layers: list[tuple[str, Path]]) -> None:

@@ -150,7 +150,7 @@ def _case(shared: Mapping[str, Any], names: tuple[str, ...] | None, sent: Sent, 
     variables = {**shared["environment"], **({VARIABLE: ",".join(names)} if names else {})}
     return Case(
         name=f"propagators {','.join(names) if names else 'by default'}: {sent.name}; environment {environment}",
-        event=_event(sent.headers),
+        event=event(sent.headers),
         expected=Expectation(
             spans=(span,) if parent is None or parent.sampled else (),
             conditions=Conditions(environment=variables, xray=header),
@@ -159,7 +159,7 @@ def _case(shared: Mapping[str, Any], names: tuple[str, ...] | None, sent: Sent, 
     )
 
 
-def _event(headers: Mapping[str, str]) -> bytes:
+def event(headers: Mapping[str, str]) -> bytes:
     """A function URL's event, which gives no route."""
     http = {"method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "curl/8"}
     context = {"domainName": "a.lambda-url.local", "http": http, "requestId": "r", "routeKey": "$default", "stage": "$default"}
