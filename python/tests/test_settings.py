@@ -54,9 +54,9 @@ def test_the_endpoint(root, monkeypatch, collector, environment, expected, own):
 def test_the_collectors_secrets_stay_the_collectors(root, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", BACKEND)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")
-    assert settings.read(str(root)).traces.headers == {}
+    assert settings.read(str(root)).to.headers == {}
     (root / "extensions/collector").unlink()
-    assert settings.read(str(root)).traces.headers == {"api-key": "secret"}
+    assert settings.read(str(root)).to.headers == {"api-key": "secret"}
 
 
 def test_headers_and_numbers(root, monkeypatch, capsys):
@@ -65,7 +65,7 @@ def test_headers_and_numbers(root, monkeypatch, capsys):
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     found = settings.read(str(root))
-    assert found.traces.headers == {"a": "b c", "Authorization": "Basic eA=="}
-    assert (found.traces.timeout, found.max_queue, found.max_batch, found.traces.gzip, found.export) == (0.25, 10, 10, True, True)
+    assert found.to.headers == {"a": "b c", "Authorization": "Basic eA=="}
+    assert (found.to.timeout, found.max_queue, found.max_batch, found.to.gzip, found.traces) == (0.25, 10, 10, True, ("otlp",))
     assert found.propagators == ("tracecontext", "baggage", "xray")
     assert capsys.readouterr().err == ""

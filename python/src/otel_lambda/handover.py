@@ -80,14 +80,8 @@ class unset_propagators:  # noqa: N801 - reads as `with unset_propagators():`
             os.environ["OTEL_PROPAGATORS"] = self._asked
 
 
-def install(folder, resource, spans, at_once):
+def install(folder, assemble, at_once):
     """Wait for the import of opentelemetry, or assemble the SDK `at_once`, with our packages in `folder`."""
-
-    def assemble():
-        from . import sdk
-
-        sdk.assemble(resource, spans)
-
     finder = Finder(folder, assemble)
     if at_once or any(name in sys.modules for name in _USED):
         finder.now()

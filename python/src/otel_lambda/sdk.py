@@ -4,15 +4,19 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.version import __version__
 
-from . import bridge, ids, processors
+from . import bridge, ids, limits, processors, signals
 
 
-def assemble(resource, spans):
-    """Build the provider from our `resource`, with `spans`, the exporter of ended ones, or None, and make it the API's."""
+def assemble(resource, spans, delivery, settings):
+    """
+    Build the provider from our `resource`, with `spans`, the exporter of ended ones, or None, and make it the API's; then the other signals.
+
+    Gives the handler of logs, or None.
+    """
     resource.attributes["telemetry.sdk.version"] = __version__  # the function may bring another one
-    generator = ids.Urandom()
-    provider = TracerProvider(resource=Resource(resource.attributes), shutdown_on_exit=False, id_generator=generator)
+    described, generator = Resource(resource.attributes), ids.Urandom()
+    provider = TracerProvider(limits.sampler(), described, shutdown_on_exit=False, id_generator=generator, span_limits=limits.spans())
     if spans is not None:
         provider.add_span_processor(processors.Spans(spans))
     bridge.install(provider, generator)
-    return provider
+    return signals.install(provider, described, delivery, settings)

@@ -17,12 +17,15 @@ class Settings:
         "default_propagators",
         "disabled_instrumentations",
         "enabled_instrumentations",
-        "export",
+        "logs",
         "max_batch",
         "max_queue",
+        "metrics",
         "propagators",
+        "root",
         "sdk",
         "single_message_parent",
+        "to",
         "traces",
     )
 
@@ -34,21 +37,26 @@ def read(root: str) -> Settings:
     asked = words(env.get("OTEL_PROPAGATORS", ""))
     s.propagators = asked or DEFAULT_PROPAGATORS
     s.default_propagators = not asked
-    s.sdk = needs_sdk()
     s.disabled_instrumentations = words(env.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", ""))
     s.enabled_instrumentations = words(env.get("OTEL_LAMBDA_ENABLED_INSTRUMENTATIONS", ""))
     s.single_message_parent = env.get("OTEL_LAMBDA_SINGLE_MESSAGE_PARENT", "").strip().lower() == "true"
     s.max_queue = whole("OTEL_BSP_MAX_QUEUE_SIZE", 2048)
     s.max_batch = min(whole("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512), s.max_queue)
-    exporters = words(env.get("OTEL_TRACES_EXPORTER", "")) or ("otlp",)
-    s.export = "otlp" in exporters
-    for other in exporters:
-        if other not in ("otlp", "none"):
-            say(f"OTEL_TRACES_EXPORTER names {other!r}, which this layer does not have: otlp or none")
-            s.export = True
-    s.traces = destination.read("traces", root)
+    s.traces, s.metrics, s.logs = exporters("TRACES", "otlp"), exporters("METRICS", "otlp"), exporters("LOGS", "none")
+    s.root, s.sdk = root, needs_sdk(s)
+    s.to = destination.read("traces", root)
     s.beside = destination.attached(root)
     return s
+
+
+def exporters(signal: str, default: str) -> "tuple[str, ...]":
+    """What OTEL_<signal>_EXPORTER names, without none; an unknown name is one line, and alone it is the default."""
+    name = f"OTEL_{signal}_EXPORTER"
+    known, found = ("otlp", "console", "none"), words(os.environ.get(name, ""))
+    for other in found:
+        if other not in known:
+            say(f"{name} names {other!r}, which this layer does not have: {', '.join(known)}")
+    return tuple(one for one in [one for one in found if one in known] or [default] if one != "none")
 
 
 _SDK_ONLY = (  # variables that the SDK reads, and nobody else
@@ -67,13 +75,12 @@ _SDK_ONLY = (  # variables that the SDK reads, and nobody else
 )
 
 
-def needs_sdk() -> bool:
+def needs_sdk(s: Settings) -> bool:
     """Whether the SDK is wanted from the start, by OTEL_LAMBDA_TIER or because a variable asks for what only it can do."""
     env = os.environ
     if one_of("OTEL_LAMBDA_TIER", ("auto", "sdk")) == "sdk" or any(env.get(name) for name in _SDK_ONLY):
         return True
     if env.get("OTEL_TRACES_SAMPLER", "").strip().lower() not in ("", "always_on", "parentbased_always_on"):
         return True
-    if "console" in words(env.get("OTEL_TRACES_EXPORTER", "")):
-        return True
-    return any(other != "none" for name in ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER") for other in words(env.get(name, "")))
+    # Metrics that nobody asked for are those of the function's own code, which brings the SDK when it imports OpenTelemetry.
+    return bool("console" in s.traces or s.logs or (s.metrics and env.get("OTEL_METRICS_EXPORTER")))

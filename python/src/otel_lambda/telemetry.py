@@ -5,12 +5,13 @@ import time
 
 from . import announce, export, handover, instrumentations, invocation, otlp, propagation, recorder, resource, tracing
 from . import settings as settings_module
+from .variables import flag
 
 
 class Telemetry:
     """The running telemetry."""
 
-    __slots__ = ("announcer", "cold", "delivery", "ready", "settings")
+    __slots__ = ("announcer", "cold", "delivery", "handler", "ready", "settings")
 
     def begin(self, event, context):
         """Start the spans of an invocation."""
@@ -34,17 +35,27 @@ def start(root):
     settings = settings_module.read(root)
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     telemetry = Telemetry()
-    telemetry.settings, telemetry.delivery = settings, export.Delivery()
-    telemetry.announcer = announce.Announcer(settings.beside and settings.export)
+    telemetry.settings, telemetry.delivery, telemetry.handler = settings, export.Delivery(), None
+    telemetry.announcer = announce.Announcer(settings.beside and "otlp" in settings.traces)
     described, spans = resource.build(), None
-    if settings.export:
-        spans = telemetry.delivery.signal(
-            settings.traces, lambda batch: otlp.request(batch, described), "spans", settings.max_queue, settings.max_batch
-        )
+    if "otlp" in settings.traces:
+        spans = telemetry.delivery.signal(settings.to, lambda batch: otlp.request(batch, described), "spans", settings.max_queue, settings.max_batch)
         recorder.keep = spans.add
     tracing.propagators = propagation.Propagators(settings.propagators, settings.default_propagators)
     tracing.always = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower() == "always_on"
-    handover.install(os.path.join(root, "otel-python"), described, spans, at_once=settings.sdk)
+
+    def assemble():
+        from . import limits
+
+        with limits.readable():
+            from . import sdk
+        telemetry.handler = sdk.assemble(described, spans, telemetry.delivery, settings)
+
+    handover.install(os.path.join(root, "otel-python"), assemble, at_once=settings.sdk)
+    if flag("OTEL_PYTHON_LOG_CORRELATION"):
+        from . import correlation
+
+        correlation.install(described.attributes["service.name"])
     instrumentations.install(settings.disabled_instrumentations, settings.enabled_instrumentations)
     telemetry.cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
     telemetry.ready = time.time()

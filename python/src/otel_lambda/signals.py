@@ -1,0 +1,40 @@
+"""What the SDK gets beside tracing: exporters to the console, metrics and logs, as far as the environment asks for them."""
+
+import os
+import sys
+
+from . import destination
+from .quick import imports
+from .say import cause, say
+
+
+def install(tracer_provider, resource, delivery, settings):
+    """Add them; `delivery` sends what goes by OTLP. Gives the logging handler, or None."""
+    if "console" in settings.traces:
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+        tracer_provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stdout)))
+    if settings.metrics:
+        _metrics(resource, delivery, settings)
+    if settings.logs:
+        try:
+            from . import logs
+
+            return logs.install(resource, delivery, settings)
+        except Exception as exc:  # noqa: BLE001 - the function may bring an SDK of another version
+            say(f"logs are not sent, because the SDK cannot work with the function's packages: {cause(exc)}")
+    return None
+
+
+def _metrics(resource, delivery, settings):
+    from opentelemetry.metrics import set_meter_provider
+
+    from .meters import Meters
+
+    def make():
+        with imports():
+            from . import metrics
+
+            return metrics.provider(resource, delivery, destination.read("metrics", settings.root), settings.metrics)
+
+    set_meter_provider(Meters(make, everybody=bool(os.environ.get("OTEL_METRICS_EXPORTER"))))
