@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
+import shutil
+import ssl
 import textwrap
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -12,6 +17,7 @@ from typing import Any
 import pytest
 from otel_layers import catalog, files, toolchain
 from otel_layers.build import build
+from otel_layers.local.backend import Backend
 from parts import LAYER, PROJECT, ROOT, VERSIONS
 from sandbox import Lambda, Receiver, receiving, running
 
@@ -97,3 +103,64 @@ def python() -> str:
     import sys
 
     return f"3.{sys.version_info.minor}"
+
+
+@pytest.fixture
+def attached(layer: Path, tmp_path: Path) -> Path:
+    """The layer beside a Collector, as in /opt; the test is the Collector."""
+    opt = Path(shutil.copytree(layer, tmp_path / "opt"))
+    (opt / "extensions").mkdir()
+    (opt / "extensions/collector").touch()
+    return opt
+
+
+@pytest.fixture
+def collector() -> Iterator[Receiver]:
+    """A receiver at the Collector's own port, which only one test at a time can have."""
+    with ExitStack() as stack:
+        end = time.monotonic() + 30
+        while True:
+            try:
+                yield stack.enter_context(receiving(4318))
+                return
+            except OSError as exc:
+                if time.monotonic() > end:
+                    pytest.skip(f"port 4318 of this machine is not free: {exc}")
+                time.sleep(0.2)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    """A self-signed certificate of 127.0.0.1 (its key is beside it), and the server's context with it."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "otlp")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path, secret = tmp_path / "cert.pem", tmp_path / "key.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, secret)
+    return path, context
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    """The local Lambda's OTLP backend, over HTTP and gRPC."""
+    with Backend() as running:
+        yield running

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
-import shutil
-import ssl
-import time
-from contextlib import ExitStack
-from pathlib import Path
-
 import pytest
 from sandbox import attributes, receiving
 
@@ -24,30 +16,6 @@ MANY = """
         if event == 3:
             trace.get_tracer_provider().force_flush()
 """
-
-
-@pytest.fixture
-def attached(layer, tmp_path):
-    """The layer beside a Collector, as in /opt; the test is the Collector."""
-    opt = Path(shutil.copytree(layer, tmp_path / "opt"))
-    (opt / "extensions").mkdir()
-    (opt / "extensions/collector").touch()
-    return opt
-
-
-@pytest.fixture
-def collector():
-    """A receiver at the Collector's own port, which only one test at a time can have."""
-    with ExitStack() as stack:
-        end = time.monotonic() + 30
-        while True:
-            try:
-                yield stack.enter_context(receiving(4318))
-                return
-            except OSError as exc:
-                if time.monotonic() > end:
-                    pytest.skip(f"port 4318 of this machine is not free: {exc}")
-                time.sleep(0.2)
 
 
 def _marks(receiver):
@@ -69,6 +37,27 @@ def test_the_last_export_of_an_invocation_says_so(start, attached, collector, py
         ["8476a536-e9f4-11e8-9739-2dfe598c3fcd"],
     ]
     assert function.said() == []
+
+
+def test_the_last_export_of_all_signals_says_so(start, attached, collector, python):
+    source = """
+        import logging
+        from opentelemetry import metrics
+        count = metrics.get_meter("t").create_counter("c")
+        def handler(event, context):
+            for what in event:
+                count.add(1) if what == "metric" else logging.warning(what)
+    """
+    function = start(python, source, layer=attached, OTEL_LOGS_EXPORTER="otlp", OTEL_TRACES_SAMPLER="parentbased_always_on")
+    seen = []
+    for event in ([], ["metric"], ["log"], ["log", "metric"]):
+        function.invoke(event)
+        seen.append([headers.get("X-Otel-Lambda-Invocation-End", "") for headers, _ in collector.requests])
+        collector.requests.clear()
+    assert seen == [["request-1"], ["", "request-2"], ["", "request-3"], ["", "", "request-4"]]
+    unsampled = start(python, source, layer=attached, OTEL_LOGS_EXPORTER="otlp", OTEL_TRACES_SAMPLER="always_off")
+    unsampled.invoke(["log"])
+    assert _marks(collector) == ["request-1"]
 
 
 def test_an_unsampled_invocation_sends_nothing(start, attached, collector, python):
@@ -99,36 +88,6 @@ def test_a_request_id_cannot_add_headers(start, attached, collector, python):
     assert function.invoke(1).error is None
     assert _marks(collector) == [None]
     assert all("X-Other" not in headers for headers, _ in collector.requests)
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    """A self-signed certificate of 127.0.0.1, and the server's context with it."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "otlp")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path, secret = tmp_path / "cert.pem", tmp_path / "key.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path, secret)
-    return path, context
 
 
 def test_https_with_a_certificate_of_ones_own(start, certificate, version):

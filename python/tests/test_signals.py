@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from otel_layers.local.backend import Backend
 from sandbox import attributes, value
 
 EVERYTHING = """
@@ -37,13 +36,6 @@ EVERYTHING = """
         return [f"{span.trace_id:032x}", f"{span.span_id:016x}"]
 """
 SUMS = {1: "delta", 2: "cumulative"}
-
-
-@pytest.fixture
-def backend():
-    """An OTLP backend over HTTP and gRPC."""
-    with Backend() as running:
-        yield running
 
 
 def _address(backend, protocol="http/protobuf"):
@@ -162,3 +154,124 @@ def _check_logs(backend, trace_id, span_id):
         assert (record.trace_id.hex(), record.span_id.hex(), record.flags) == (trace_id, span_id, 3)  # sampled, random
         assert record.observed_time_unix_nano >= record.time_unix_nano
         assert (record.time_unix_nano > 0) == (record is not third)
+
+
+def test_bodies_larger_than_a_window(start, backend, python):
+    source = "import logging\ndef handler(event, context):\n    for n in range(event):\n        logging.warning('x' * 300_000)\n    return event"
+    function = start(
+        python, source, OTEL_EXPORTER_OTLP_ENDPOINT=_address(backend, "grpc"), OTEL_EXPORTER_OTLP_PROTOCOL="grpc", OTEL_LOGS_EXPORTER="otlp"
+    )
+    assert [function.invoke(n).json for n in (1, 0, 3)] == [1, 0, 3]
+    assert [len(value(record.body)) for _, record in _records(backend)] == [300_000] * 4
+    assert len({r.peer_port for r in backend.requests()}) == 1
+    assert function.said() == []
+
+
+LOADED = """
+    import sys
+    from opentelemetry import metrics
+    def handler(event, context):
+        for name in event:
+            metrics.get_meter(name).create_counter("c").add(1)
+        return "opentelemetry.sdk.metrics" in sys.modules
+"""
+
+
+@pytest.mark.parametrize(
+    ("exporter", "counted", "loaded"), [(None, ["mine"], True), ("otlp", ["opentelemetry.instrumentation.x", "mine"], True), ("none", [], False)]
+)
+def test_metrics_cost_nothing_until_the_function_asks_for_them(start, backend, python, exporter, counted, loaded):
+    function = start(python, LOADED, OTEL_EXPORTER_OTLP_ENDPOINT=_address(backend), OTEL_METRICS_EXPORTER=exporter)
+    assert function.invoke([]).json is False
+    assert function.invoke(["opentelemetry.instrumentation.x"]).json is (exporter == "otlp")
+    assert function.invoke(["mine"]).json is loaded
+    found = [s.scope.name for r in backend.requests() if r.signal == "metrics" for g in r.message.resource_metrics for s in g.scope_metrics]
+    assert found == counted
+    assert function.said() == []
+
+
+RECORD = """
+    from opentelemetry import metrics
+    meter = metrics.get_meter("m")
+    count, gone = meter.create_counter("count"), meter.create_up_down_counter("gone")
+    took = meter.create_histogram("took")
+    meter.create_observable_counter("seen", [lambda _: [metrics.Observation(5)]])
+    def handler(event, context):
+        count.add(1)
+        gone.add(-1)
+        took.record(3)
+        took.record(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("preference", "delta"),
+    [(None, {"count", "took", "seen"}), ("Delta", {"count", "took", "seen"}), ("lowmemory", {"count", "took"}), ("cumulative", set())],
+)
+def test_the_temporality_that_was_asked_for(start, backend, python, preference, delta):
+    variables = {
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": preference,
+        "OTEL_METRICS_EXEMPLAR_FILTER": "always_off" if preference else None,
+    }
+    if preference == "lowmemory":
+        variables["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"] = "base2_exponential_bucket_histogram"
+    function = start(python, RECORD, OTEL_EXPORTER_OTLP_ENDPOINT=_address(backend), **variables)
+    function.invoke(0)
+    function.invoke(0)
+    metrics = _metrics(backend)
+    assert {name for name, found in metrics.items() if SUMS[getattr(found[0][1], found[0][0]).aggregation_temporality] == "delta"} == delta
+    values = [metric.sum.data_points[0].as_int for _, metric in metrics["count"]]
+    assert values == ([1, 1] if "count" in delta else [1, 2])
+    assert bool(metrics["count"][0][1].sum.data_points[0].exemplars) is (preference is None)
+    kind, took = metrics["took"][-1]
+    point = getattr(took, kind).data_points[0]
+    assert (kind, point.count) == ("exponential_histogram" if preference == "lowmemory" else "histogram", 2 if "took" in delta else 4)
+    if preference == "lowmemory":
+        assert (point.sum, point.zero_count, point.min, point.max) == (3, 1, 0, 3)
+        assert (sum(point.positive.bucket_counts), sum(point.negative.bucket_counts)) == (1, 0)
+        base = 2 ** (2**-point.scale)
+        place = point.positive.offset + next(i for i, n in enumerate(point.positive.bucket_counts) if n)
+        assert base**place < 3 <= base ** (place + 1)
+    assert function.said() == []
+
+
+def test_the_console(start, backend, python):
+    variables = dict.fromkeys(("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"), "console")
+    function = start(python, EVERYTHING, OTEL_EXPORTER_OTLP_ENDPOINT=_address(backend), **variables)
+    trace_id, _ = function.invoke(0).json
+    printed = function.log()
+    assert f'"trace_id": "0x{trace_id}"' in printed
+    assert '"name": "orders"' in printed
+    assert '"body": "order 7 of me"' in printed
+    assert (backend.requests(), function.said()) == ((), [])
+
+
+@pytest.mark.parametrize(
+    "reset", ["logging.config.dictConfig({'version': 1})", "logging.basicConfig(force=True)", "logging.getLogger().handlers.clear()"]
+)
+def test_a_function_that_sets_logging_up_anew(start, backend, python, reset):
+    source = f"import logging, logging.config\n{reset}\ndef handler(event, context):\n    logging.getLogger('quiet').error(event)"
+    function = start(python, source, OTEL_EXPORTER_OTLP_ENDPOINT=_address(backend), OTEL_LOGS_EXPORTER="otlp")
+    function.invoke("one")
+    function.invoke("two")
+    assert [value(record.body) for _, record in _records(backend)] == ["one", "two"]
+
+
+def test_the_level_of_logs(start, backend, python):
+    source = """
+        import logging
+        logging.getLogger().setLevel("DEBUG")
+        def handler(event, context):
+            logging.debug("d")
+            logging.info("i")
+            logging.log(35, "between")
+            logging.log(60, "beyond")
+    """
+    for level, expected in (("error", [("beyond", 24)]), ("loud", None), (None, [("d", 5), ("i", 9), ("between", 16), ("beyond", 24)])):
+        backend.clear()
+        function = start(python, source, OTEL_EXPORTER_OTLP_ENDPOINT=_address(backend), OTEL_LOGS_EXPORTER="otlp", OTEL_PYTHON_LOG_LEVEL=level)
+        function.invoke(0)
+        if expected is not None:
+            assert [(value(record.body), record.severity_number) for _, record in _records(backend)] == expected
+        assert [line for line in function.said() if "loud" in line] == function.said()
+        assert len(function.said()) == (level == "loud")

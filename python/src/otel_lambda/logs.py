@@ -40,15 +40,8 @@ def install(resource, delivery, settings):
         provider.add_log_record_processor(SimpleLogRecordProcessor(ConsoleLogRecordExporter(out=sys.stdout)))
     _logs.set_logger_provider(provider)
     handler = Handler(provider, delivery)
-    attach(handler)
+    handler.attach()
     return handler
-
-
-def attach(handler):
-    """Put the handler on the root logger, unless it is there: a function's own set-up of logging may have removed it."""
-    root = logging.getLogger()
-    if handler not in root.handlers:
-        root.addHandler(handler)
 
 
 class Records(sdk.LogRecordProcessor):
@@ -78,6 +71,12 @@ class Handler(logging.Handler):
         super().__init__(_level())
         self._provider, self._delivery = provider, delivery
         self._inside = threading.local()
+
+    def attach(self):
+        """Go on the root logger, unless there already: a function's own set-up of logging may have removed it."""
+        root = logging.getLogger()
+        if self not in root.handlers:
+            root.addHandler(self)
 
     def emit(self, record):
         """Emit a record. Raises nothing."""

@@ -16,6 +16,8 @@ class Telemetry:
     def begin(self, event, context):
         """Start the spans of an invocation."""
         cold, self.cold = self.cold and time.time() - self.ready < 10, False  # later: the environment was made ready ahead of need
+        if self.handler is not None:
+            self.handler.attach()
         return invocation.begin(self, event, context, cold)
 
     def finish(self, opened, result, error):
