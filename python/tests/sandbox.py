@@ -34,11 +34,12 @@ main(["client", os.environ["_HANDLER"]])
 
 @dataclass
 class Receiver:
-    """What arrived over OTLP/HTTP; `answer` decides a request's fate: a status, or None to hang up without one."""
+    """What arrived over OTLP/HTTP; `answer` decides a request's fate: a status, or None to hang up without one; `reply` gives a path's body."""
 
     port: int = 0
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answer: Callable[[int], int | None] = lambda _: 200
+    reply: Callable[[str], bytes] = lambda _: b""
     connections: int = 0
     open: list[Any] = field(default_factory=list)
 
@@ -135,7 +136,7 @@ def receiving(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Rece
                 self.close_connection = True
                 return
             state.requests.append((dict(self.headers), body))
-            self.reply(status)
+            self.reply(status, state.reply(self.path))
 
     with _serving(Handler, port, tls) as state.port:
         yield state
