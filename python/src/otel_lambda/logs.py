@@ -10,6 +10,7 @@ from opentelemetry.sdk import _logs as sdk
 from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter, SimpleLogRecordProcessor
 
 from . import destination, otlp_logs
+from .forks import safe
 from .say import cause, say
 from .variables import whole
 
@@ -25,7 +26,7 @@ def install(resource, delivery, settings):
     length = whole("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", length, 0)
     none = sdk.LogRecordLimits.UNSET
     limits = sdk.LogRecordLimits(count, none, count, none if length is None else length)
-    provider = sdk.LoggerProvider(resource, shutdown_on_exit=False, log_record_limits=limits)
+    provider = safe(sdk.LoggerProvider, "_logger_cache_lock", "_active_loggers_lock")(resource, shutdown_on_exit=False, log_record_limits=limits)
     if "otlp" in settings.logs:
         limit = whole("OTEL_BLRP_MAX_QUEUE_SIZE", 2048)
         batch = min(whole("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 512), limit)

@@ -9,6 +9,7 @@ from opentelemetry.sdk.metrics import export as sdk_export
 from opentelemetry.sdk.metrics import view
 
 from . import otlp_metrics
+from .forks import safe
 from .say import cause, say
 from .variables import one_of
 
@@ -24,7 +25,9 @@ def provider(resource, delivery, destination, exporters):
     """The SDK's MeterProvider, whose metrics `delivery` sends to `destination` (otlp) or which are printed (console)."""
     filters = {"trace_based": sdk.TraceBasedExemplarFilter, "always_on": sdk.AlwaysOnExemplarFilter, "always_off": sdk.AlwaysOffExemplarFilter}
     reader = Reader(exporters)
-    made = sdk.MeterProvider([reader], resource, filters[one_of("OTEL_METRICS_EXEMPLAR_FILTER", tuple(filters))](), shutdown_on_exit=False)
+    made = safe(sdk.MeterProvider, "_lock", "_meter_lock")(
+        [reader], resource, filters[one_of("OTEL_METRICS_EXEMPLAR_FILTER", tuple(filters))](), shutdown_on_exit=False
+    )
     exporter = delivery.signal(destination, lambda batch: b"".join(body for body, _ in batch), "data points", _KEPT, _KEPT)
     exporter.count = lambda batch: sum(points for _, points in batch)
     exporter.collect = Collector(reader, made).collect

@@ -5,6 +5,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.version import __version__
 
 from . import bridge, ids, limits, processors, signals
+from .forks import safe
 
 
 def assemble(resource, spans, delivery, settings):
@@ -15,7 +16,9 @@ def assemble(resource, spans, delivery, settings):
     """
     resource.attributes["telemetry.sdk.version"] = __version__  # the function may bring another one
     described, generator = Resource(resource.attributes), ids.Urandom()
-    provider = TracerProvider(limits.sampler(), described, shutdown_on_exit=False, id_generator=generator, span_limits=limits.spans())
+    provider = safe(TracerProvider, "_tracers_lock")(
+        limits.sampler(), described, shutdown_on_exit=False, id_generator=generator, span_limits=limits.spans()
+    )
     if spans is not None:
         provider.add_span_processor(processors.Spans(spans))
     bridge.install(provider, generator)
