@@ -14,9 +14,16 @@ import sys
 from importlib._bootstrap_external import _code_to_hash_pyc  # what py_compile uses; it takes no syntax tree
 
 # Of these, modules that nothing in the layer imports have no byte code: a function that does imports them from their sources.
-SPARE = ("asgiref.", "opentelemetry.sdk._configuration.", "opentelemetry.sdk.trace._sampling_experimental.", "opentelemetry.semconv.", "packaging.")
-# Imported by name, and never needed: otel_lambda/quick.py stands in for it.
-STAND_IN = "packaging.requirements"
+SPARE = (
+    "asgiref.",
+    "hpack.huffman_table.",
+    "opentelemetry.sdk._configuration.",
+    "opentelemetry.sdk.trace._sampling_experimental.",
+    "opentelemetry.semconv.",
+    "packaging.",
+)
+# Imported by name, and never needed: otel_lambda/quick.py and huffman.py stand in for them.
+STAND_INS = ("packaging.requirements", "hpack.huffman_table")
 # Annotations of these packages' functions are nobody's business; those of the API and the SDK may be read, by injection frameworks.
 INTERNAL = ("h2.", "hpack.", "hyperframe.", "opentelemetry.instrumentation.", "opentelemetry.util.")
 COMPARED = {ast.GtE: operator.ge, ast.Gt: operator.gt, ast.LtE: operator.le, ast.Lt: operator.lt}
@@ -49,7 +56,7 @@ def reached(trees):
     while ahead:
         name = ahead.pop()
         for target in _imports(name, *trees[name]):
-            if target.startswith(STAND_IN) and not name.startswith("packaging"):
+            if target.startswith(STAND_INS) and not name.startswith("packaging"):
                 continue
             parts = target.split(".")
             for end in range(1, len(parts) + 1):

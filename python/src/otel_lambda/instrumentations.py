@@ -35,7 +35,6 @@ TABLE = (
     ("httpx2", "httpx2", "httpx:HTTPX2ClientInstrumentor"),
     ("jinja2", "jinja2", "jinja2:Jinja2Instrumentor"),
     ("kafka", "kafka", "kafka:KafkaInstrumentor"),
-    ("logging", "logging", "logging:LoggingInstrumentor"),
     ("mysql.connector", "mysql", "mysql:MySQLInstrumentor"),
     ("MySQLdb", "mysqlclient", "mysqlclient:MySQLClientInstrumentor"),
     ("openai", "openai", "genai.openai:OpenAIInstrumentor"),
@@ -57,12 +56,11 @@ TABLE = (
     ("urllib.request", "urllib", "urllib:URLLibInstrumentor"),
     ("urllib3", "urllib3", "urllib3:URLLib3Instrumentor"),
 )
-# These two cost every function something and give most of them nothing: they wait for one of their own variables, or for being named as enabled.
+# It costs every function something and gives most of them nothing: it waits for one of its own variables, or for being named as enabled.
 ASKED = {
     "asyncio": tuple(
         f"OTEL_PYTHON_ASYNCIO_{end}" for end in ("COROUTINE_NAMES_TO_TRACE", "TO_THREAD_FUNCTION_NAMES_TO_TRACE", "FUTURE_TRACE_ENABLED")
     ),
-    "logging": ("OTEL_PYTHON_LOG_CORRELATION",),
 }
 _CHECKS = "opentelemetry.instrumentation.dependencies"  # contrib's check of versions, which we skip
 
@@ -112,8 +110,6 @@ def _attach(name, instrumentor):
 
         options["request_hook"] = sending.request_hook
         sending.install()
-    elif name == "logging":
-        options["enable_log_auto_instrumentation"] = False  # exporting logs is another matter than correlating them
     module, _, attribute = instrumentor.partition(":")
     # The check of versions would read every installed package's metadata (54 ms).
     with quick.imports():

@@ -6,6 +6,7 @@ A unary call is a POST whose body has five bytes in front (compressed or not, le
 
 from time import monotonic
 
+from . import huffman
 from .network import Failed, Refused, address, connect, left, reason, trust
 
 _SERVICE = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
@@ -58,7 +59,8 @@ class Transport:
             body = gzip.compress(body, 1)
         frame = bytes((compressed,)) + len(body).to_bytes(4, "big") + body
         deadline = monotonic() + seconds
-        from h2.exceptions import ProtocolError
+        with huffman.place():
+            from h2.exceptions import ProtocolError
 
         self.line.own()
         try:
@@ -114,8 +116,9 @@ class Transport:
         return fields + list(metadata.items())
 
     def _open(self, deadline):
-        from h2.config import H2Configuration
-        from h2.connection import H2Connection
+        with huffman.place():
+            from h2.config import H2Configuration
+            from h2.connection import H2Connection
 
         session = _Session()
         session.socket = connect(self._host, self._port, deadline)

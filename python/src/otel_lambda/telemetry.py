@@ -54,7 +54,7 @@ def start(root):
         telemetry.handler = sdk.assemble(described, spans, telemetry.delivery, settings)
 
     handover.install(os.path.join(root, "otel-python"), assemble, at_once=settings.sdk)
-    if flag("OTEL_PYTHON_LOG_CORRELATION"):
+    if flag("OTEL_PYTHON_LOG_CORRELATION") and "logging" not in settings.disabled_instrumentations:
         from . import correlation
 
         correlation.install(described.attributes["service.name"])
