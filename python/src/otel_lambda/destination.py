@@ -7,6 +7,7 @@ from .variables import one_of, pairs, whole
 
 COLLECTOR = "http://localhost:4318"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_EXPORT_TIMEOUTS = {"traces": "OTEL_BSP_EXPORT_TIMEOUT", "logs": "OTEL_BLRP_EXPORT_TIMEOUT", "metrics": "OTEL_METRIC_EXPORT_TIMEOUT"}
 _PROTOCOLS = ("http/protobuf", "http/json", "grpc")
 
 
@@ -36,7 +37,7 @@ def read(signal: str, root: str) -> Destination:
     d.gzip = own and one_of(_name(signal, "COMPRESSION"), ("none", "gzip")) == "gzip"
     if not own:
         d.protocol = _PROTOCOLS[0]
-    d.timeout = whole(_name(signal, "TIMEOUT"), 10_000) / 1000  # the specification counts milliseconds
+    d.timeout = min(whole(_name(signal, "TIMEOUT"), 10_000), whole(_EXPORT_TIMEOUTS[signal], 30_000)) / 1000  # they count milliseconds
     d.certificate, d.client_certificate, d.client_key = (variable(signal, n) for n in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"))
     return d
 

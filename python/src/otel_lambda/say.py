@@ -4,12 +4,15 @@ import os
 import sys
 import time
 
-debugging = os.environ.get("OTEL_LOG_LEVEL", "").strip().lower() == "debug"
+_level = os.environ.get("OTEL_LOG_LEVEL", "").strip().lower()
+debugging, _quiet = _level == "debug", _level in ("none", "off", "fatal", "error")  # the lines are warnings
 _last: "dict[str, float]" = {}
 
 
 def say(line: str, topic: str = "") -> None:
     """Write `line`; of a `topic`, at most one line a minute of wall time (which also runs while the sandbox is frozen)."""
+    if _quiet:
+        return
     if topic:
         now = time.time()
         if now - _last.get(topic, 0.0) < 60:

@@ -1,5 +1,7 @@
 """The OpenTelemetry SDK put together by hand, without its plug-in scan: when the function imports OpenTelemetry, or a setting asks for it."""
 
+import os
+
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.version import __version__
@@ -15,6 +17,9 @@ def assemble(resource, spans, delivery, settings):
     Gives the handler of logs, or None.
     """
     resource.attributes["telemetry.sdk.version"] = __version__  # the function may bring another one
+    if os.environ.get("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS"):
+        for key, value in Resource.create().attributes.items():
+            resource.attributes.setdefault(key, value)
     described, generator = Resource(resource.attributes), ids.Urandom()
     provider = safe(TracerProvider, "_tracers_lock")(
         limits.sampler(), described, shutdown_on_exit=False, id_generator=generator, span_limits=limits.spans()

@@ -46,6 +46,9 @@ def read(root: str) -> Settings:
     s.root, s.sdk = root, needs_sdk(s)
     s.to = destination.read("traces", root)
     s.beside = destination.attached(root)
+    for name in ("OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"):
+        if env.get(name):
+            say(f"{name} is set, but this layer is configured by variables: the file is not read")
     return s
 
 

@@ -2,14 +2,20 @@
 
 import os
 import sys
+from logging import getLogger
 
 from . import destination
 from .quick import imports
 from .say import cause, say
+from .variables import one_of
+
+_LEVELS = {"info": 20, "debug": 10, "warn": 30, "warning": 30, "error": 40, "fatal": 50, "none": 60, "off": 60}  # of the SDK's own words
 
 
 def install(tracer_provider, resource, delivery, settings):
     """Add them; `delivery` sends what goes by OTLP. Gives the logging handler, or None."""
+    if os.environ.get("OTEL_LOG_LEVEL"):
+        getLogger("opentelemetry").setLevel(_LEVELS[one_of("OTEL_LOG_LEVEL", tuple(_LEVELS))])
     if "console" in settings.traces:
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
