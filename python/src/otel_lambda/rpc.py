@@ -160,6 +160,8 @@ def _exchange(session, stream, answer, deadline):
         if not answer.headers:
             raise _Stale
         raise ConnectionError("closed within the answer")
+    if data.startswith(b"HTTP/1"):  # no frame begins so, and h2 would wait for the rest of one
+        raise ConnectionError("the other side does not speak HTTP/2")
     for event in session.protocol.receive_data(data):
         kind = type(event).__name__
         if kind == "ConnectionTerminated":
