@@ -63,7 +63,7 @@ def test_a_damaged_sdk_is_no_loss_for_the_recorder(start, receiver, damaged, pyt
 def test_failures_in_flight(start, receiver, damaged, python):
     for cache in (damaged / "python").rglob("__pycache__"):
         shutil.rmtree(cache)
-    (damaged / "python/otel_lambda/triggers.py").write_text("def recognise(event):\n    raise ZeroDivisionError('ours')")
+    (damaged / "python/otel_lambda/triggers.py").write_text("def recognise(*_):\n    raise ZeroDivisionError('ours')")
     function = start(python, ECHO, layer=damaged)
     assert [function.invoke(n).json for n in range(3)] == [[0], [1], [2]]
     (line,) = function.said()  # once a minute

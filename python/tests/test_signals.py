@@ -81,6 +81,14 @@ def test_all_signals_by_every_protocol(start, backend, python, protocol, compres
     _check_logs(backend, trace_id, span_id)
 
 
+def test_all_signals_in_every_version(start, backend, version):
+    function = start(version, EVERYTHING, OTEL_EXPORTER_OTLP_ENDPOINT=_address(backend), OTEL_LOGS_EXPORTER="otlp")
+    trace_id, span_id = function.invoke(0).json
+    _check_metrics(backend)
+    _check_logs(backend, trace_id, span_id)
+    assert function.said() == []
+
+
 def _check_metrics(backend):
     metrics = _metrics(backend)
     (request,) = (r for r in backend.requests() if r.signal == "metrics")
