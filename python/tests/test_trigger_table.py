@@ -400,6 +400,15 @@ def test_the_client_context_of_a_direct_invocation_goes_first(layer: Path, pytho
     assert [found["carrier"]["traceparent"] for found in run(python, layer, TELL, given)] == [W3C, XRAY, XRAY, XRAY]
 
 
+def test_of_a_large_batch_the_last_records_are_linked(layer: Path, python: str) -> None:
+    most = table.load(ROOT / table.FILE)["most_links"]
+    event = records(*(record("sqs", "jobs", messageId=str(n)) for n in range(most + 5)))
+    (found,) = run(python, layer, TELL, [[event]])
+    name, attributes, carriers = found["batch"]
+    assert (name, attributes["messaging.batch.message_count"]) == ("process jobs", most + 5)
+    assert [identifier for identifier, _, _ in carriers] == [str(n) for n in range(5, most + 5)]
+
+
 def test_large_and_deep_texts_are_left_alone(layer: Path, python: str) -> None:
     bodies = [f'{{"detail-type": "x", "detail": {{"traceparent": "{W3C}"}}, "n": "{"n" * count}"}}' for count in (200_000, 262_144)]
     bodies.append('{"traceparent": ' + "[" * 100_000)

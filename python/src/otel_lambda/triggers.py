@@ -28,6 +28,7 @@ def recognise(event, client=None):
     if not _TABLE:
         with open(os.path.join(os.path.dirname(__file__), "triggers.json"), encoding="utf-8") as file:
             _TABLE.update(json.load(file))
+        _TABLE["fields"] = frozenset(_TABLE["fields"])
     row = _complete(next(row for row in _TABLE["rows"] if _holds(row["when"], event)))
     reading = _Reading(row, event)
     carrier = context(_TABLE["client_context"], client)
@@ -91,25 +92,30 @@ class _Reading:
         else:
             keyed = at(self.event, source["keys"])
             raw = keyed if isinstance(keyed, dict) else ()
-        out = []
+        out, seen = [], set()
         for text in raw:
-            if not isinstance(text, str):
+            if not isinstance(text, str) or text in seen:
                 continue
+            seen.add(text)
             for name, *arguments in source.get("as", ()):
                 text = transforms.NAMED[name](text, *(_TABLE["lists"].get(a, a) if isinstance(a, str) else a for a in arguments)) or ""
             if text and text not in out:
                 out.append(text)
+                if len(out) > 1 and "all" not in source:
+                    break  # they differ: the other records change nothing
         return out
 
     def process(self, consumer, attributes):
         """The name of the CONSUMER span."""
-        name = consumer["destination"]
-        several = any(len(self.found(source)) > 1 for source in self.row["attributes"][name])
-        return f"{consumer['operation']} {attributes.get(name) or (consumer['several'] if several else '')}".rstrip()
+        attribute = consumer["destination"]
+        name = attributes.get(attribute)
+        if name is None:
+            name = consumer["several"] if any(len(self.found(source)) > 1 for source in self.row["attributes"][attribute]) else ""
+        return f"{consumer['operation']} {name}".rstrip()
 
     def carriers(self, message):
-        """For each message its id, the fields that it carries, and the X-Ray header that AWS added, or None."""
-        for record in self.records:
+        """For each message its id, the fields that it carries, and the X-Ray header that AWS added, or None; of a large batch for the last ones."""
+        for record in self.records[-_TABLE["most_links"] :]:
             if isinstance(record, dict):
                 identifier = next((found for source in message.get("id", ()) if isinstance(found := at(record, source["path"]), str)), "")
                 header = at(record, message["xray"]) if "xray" in message else None
@@ -120,7 +126,7 @@ def context(sources, root, reading=None):
     """The carrier at the first source that has a field which carries a context; else the first that has fields at all."""
     first = {}
     for source in _TABLE["contexts"][sources] if isinstance(sources, str) else sources:
-        if not _holds(source.get("when", ()), root):
+        if "when" in source and not _holds(source["when"], root):
             continue
         if "headers" in source:
             found = reading.headers
@@ -135,7 +141,7 @@ def context(sources, root, reading=None):
 
 
 def _marked(carrier):
-    return any(field in carrier for field in _TABLE["fields"])
+    return not _TABLE["fields"].isdisjoint(carrier)
 
 
 def _parsed(text, base64):
@@ -148,7 +154,10 @@ def _parsed(text, base64):
 
             text = a2b_base64(text).decode()
         lower = text.lower()
-        return json.loads(text) if any(f'"{field}' in lower for field in _TABLE["fields"]) else None
+        for field in _TABLE["fields"]:
+            if field in lower and f'"{field}' in lower:
+                return json.loads(text)
+        return None
     except (ValueError, RecursionError):
         return None
 

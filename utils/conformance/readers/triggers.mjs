@@ -168,7 +168,7 @@ function recognise(event, client) {
   const { operation, destination, several } = row.consumer;
   const differ = row.attributes[destination].some((source) => found(source).length > 1);
   const name = `${operation} ${attributes[destination] ?? (differ ? several : "")}`.trimEnd();
-  return { ...out, attributes: {}, batch: [name, attributes, records.filter(isObject).map(message)] };
+  return { ...out, attributes: {}, batch: [name, attributes, records.slice(-table.most_links).filter(isObject).map(message)] };
 }
 
 const events = JSON.parse(readFileSync(0, "utf8"));

@@ -40,7 +40,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
 }
 CONTEXTS: Mapping[str, tuple[str, ...]] = {"headers": (), "map": ("member", "bytes"), "json": ("base64", "context")}
 _BODY = ("trigger", "name", "headers", "records", "attributes", "context", "response", "consumer", "message")
-_TOP = ("format", "about", "fields", "largest_json", "client_context", "lists", "contexts", "shapes", "rows")
+_TOP = ("format", "about", "fields", "largest_json", "most_links", "client_context", "lists", "contexts", "shapes", "rows")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -71,8 +71,9 @@ def check(table: Any) -> None:
     for field in table["fields"]:
         if field != field.lower():
             _wrong("fields", f"{field!r} is not in lower case", "names of carriers are compared in lower case")
-    if not isinstance(table["largest_json"], int) or table["largest_json"] <= 0:
-        _wrong("largest_json", f"is {table['largest_json']!r}", "a number of characters above 0")
+    for key in ("largest_json", "most_links"):
+        if type(table[key]) is not int or table[key] <= 0:
+            _wrong(key, f"is {table[key]!r}", "a whole number above 0")
     for name, texts in table["lists"].items():
         _texts(f"lists: {name}", texts)
     for name, sources in table["contexts"].items():

@@ -15,6 +15,7 @@ def test_the_page_is_made_from_the_table() -> None:
 def test_the_prose_is_true() -> None:
     data = table.load(ROOT / table.FILE)
     assert f"{data['largest_json']:,} characters" in TEXT
+    assert f"the last {data['most_links']:,} records" in TEXT
     assert data["client_context"] == [{"map": ["custom"]}]
     responses = {row["row"]: table.complete(data, row).get("response") for row in data["rows"]}
     assert {name for name, response in responses.items() if response and response.get("default") == 200} == {"http-api", "function-url"}
