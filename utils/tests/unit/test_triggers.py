@@ -114,6 +114,11 @@ MISTAKES: dict[str, tuple[Change, str, str]] = {
         "the row has no attribute 'queue'",
         "name one",
     ),
+    "a destination that records do not have": (
+        lambda d: row(d, "sqs")["attributes"].update({"messaging.destination.name": [{"path": ["x"]}]}),
+        "is not read from the records",
+        "'record' or 'keys'",
+    ),
     "a name that is not used": (lambda d: row(d, "sqs").update(name=[{"path": ["x"]}]), "not used where there is a CONSUMER span", "leave it out"),
     "a status that is no number": (
         lambda d: row(d, "http-api")["response"].update(default="200"),
