@@ -40,7 +40,7 @@ func (c *client) do(made *http.Client, request *http.Request) (*http.Response, e
 	done := make(chan error, 1)
 	go func() {
 		done <- delivery.Safely(func() (err error) {
-			response, err = made.Do(request)
+			response, err = made.Do(request) //nolint:bodyclose // the caller closes it, or who is left behind
 			return err
 		})
 	}()
