@@ -191,9 +191,16 @@ def _successor(span):
     if span.status[0]:
         real.set_status(trace.Status(trace.StatusCode.ERROR, span.status[1]))
     for kept, count in (("_attributes", span.dropped_attributes), ("_events", span.dropped_events), ("_links", span.dropped_links)):
-        if count and hasattr(getattr(real, kept, None), "dropped"):
-            getattr(real, kept).dropped += count
+        _dropped(getattr(real, kept, None), count)
+    for one, its in (*zip(span.events, real.events, strict=False), *zip(span.links, real.links, strict=False)):
+        _dropped(its.attributes, one.attributes.dropped)
     return real
+
+
+def _dropped(kept, count):
+    """What the recorder had dropped already counts, where the SDK counts."""
+    if count and hasattr(kept, "dropped"):
+        kept.dropped += count
 
 
 class Runtime(_RuntimeContext):

@@ -137,7 +137,7 @@ def _state_key(key):
         return False
     if not at:
         return tenant[0] in _LOWER and len(tenant) <= 256
-    return len(tenant) <= 241 and _made_of(vendor, _STATE_KEY) and vendor[0] in _LOWER and len(vendor) <= 14
+    return tenant[0] in _LOWER + "0123456789" and len(tenant) <= 241 and _made_of(vendor, _STATE_KEY) and vendor[0] in _LOWER and len(vendor) <= 14
 
 
 def _put_w3c(out, context):
