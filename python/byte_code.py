@@ -17,6 +17,7 @@ from importlib._bootstrap_external import _code_to_hash_pyc  # what py_compile u
 SPARE = (
     "asgiref.",
     "hpack.huffman_table.",
+    "opentelemetry.propagators.",
     "opentelemetry.sdk._configuration.",
     "opentelemetry.sdk.trace._sampling_experimental.",
     "opentelemetry.semconv.",

@@ -101,7 +101,8 @@ PARTS = {
 @pytest.mark.parametrize("place", ["import", "handler"])
 def test_a_part_of_the_api_only(start, receiver, python, part, place):
     statement, expression = PARTS[part]
-    source = f"{statement if place == 'import' else ''}\ndef handler(e, c):\n    out = {{}}\n    {statement if place != 'import' else 'pass'}\n    return {expression}"
+    early, late = (statement, "pass") if place == "import" else ("", statement)
+    source = f"{early}\ndef handler(e, c):\n    out = {{}}\n    {late}\n    return {expression}"
     function = start(python, source, OTEL_PROPAGATORS="tracecontext,baggage,xray")
     event = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01", "tracestate": "v=1", "baggage": "user=x%20y"}
     assert [function.invoke(event).json for _ in range(2)] == [True, True], function.log()
