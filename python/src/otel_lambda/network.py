@@ -64,7 +64,8 @@ def connect(host, port, deadline):
     if host == "localhost":
         addresses = [(_socket.AF_INET, ("127.0.0.1", port)), (_socket.AF_INET6, ("::1", port))]  # no look-up
     else:
-        addresses = [(entry[0], entry[4]) for entry in _socket.getaddrinfo(host, port, 0, _socket.SOCK_STREAM)]
+        known = host.encode() if host.isascii() else host  # a str makes the interpreter import its tables for international names
+        addresses = [(entry[0], entry[4]) for entry in _socket.getaddrinfo(known, port, 0, _socket.SOCK_STREAM)]
     failure = None
     for family, place in addresses:
         connection = None

@@ -1,6 +1,6 @@
 """Ended spans as the body of an OTLP request: a small protobuf writer, so that no protobuf package can meet the function's own."""
 
-from struct import pack
+from _struct import pack
 
 from .protobuf import message, number, text, varint
 

@@ -4,7 +4,7 @@ OTLP/JSON, made of the protobuf encoding: whatever is encoded once is the same i
 Field names, hexadecimal ids, decimal texts for 64 bits and numbers for enumerations are as the OTLP specification writes them.
 """
 
-from struct import iter_unpack, unpack
+from _struct import iter_unpack, unpack
 
 # A message: field number -> (JSON name, how the value is read). A name that ends with "*" is a list; a reader that is a dict is a message.
 _ANY: "dict[int, tuple]" = {1: ("stringValue", "text"), 2: ("boolValue", "bool"), 3: ("intValue", "int64"), 4: ("doubleValue", "double")}

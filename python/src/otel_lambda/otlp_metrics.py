@@ -1,6 +1,6 @@
 """Metrics of the OpenTelemetry SDK as the body of an OTLP request."""
 
-from struct import pack
+from _struct import pack
 
 from . import otlp
 from .protobuf import double, fixed64, message, number, signed, text, varint

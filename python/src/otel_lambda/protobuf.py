@@ -1,6 +1,6 @@
 """Writes the parts of a protobuf message: each function gives one encoded field."""
 
-from struct import pack
+from _struct import pack
 
 
 def message(field, body) -> bytes:

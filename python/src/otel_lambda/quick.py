@@ -7,7 +7,6 @@ the function imports typing_extensions for itself.
 """
 
 import sys
-import typing
 
 _NAME = "typing_extensions"
 _REQUIREMENTS = "packaging.requirements"
@@ -30,12 +29,15 @@ def _assert_never(value, /):
 class _StandIn(type(sys)):
     deprecated = staticmethod(_deprecated)
     assert_never = staticmethod(_assert_never)
-    final = staticmethod(typing.final)
 
     def __getattr__(self, name):
         """Any other name is the real module's; a library that is imported meanwhile may ask for it."""
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "final":
+            from typing import final
+
+            return final
         aside = sys.modules.pop(_NAME, None)
         try:
             import typing_extensions

@@ -6,7 +6,6 @@ Never imports opentelemetry. `joined` is the module `bridge` when the SDK is the
 
 import os
 from _contextvars import ContextVar
-from contextlib import suppress as suppress_errors
 
 from . import propagation, recorder
 from .recorder import SpanContext, Unrecorded
@@ -85,8 +84,10 @@ def within(span, parent):
 
 def detach(token):
     """Make current what was before `attach`."""
-    with suppress_errors(ValueError, RuntimeError):  # another thread's token, or another task's: what is current there stays
+    try:  # noqa: SIM105 - contextlib may not be loaded yet
         VARIABLE.reset(token) if joined is None else joined.detach(token)
+    except (ValueError, RuntimeError):
+        pass  # another thread's token, or another task's: what is current there stays
 
 
 class use:  # noqa: N801 - reads as `with tracing.use(span):`
