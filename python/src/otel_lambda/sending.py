@@ -1,88 +1,109 @@
 """
-What the contrib instrumentation of botocore lacks for SQS.
+What contrib's instrumentation of botocore lacks: context in messages, the present conventions' attributes, a trace header of its span.
 
-Trace context in the attributes of messages, the names of the present conventions, and the kind PRODUCER.
+The same code as the recorder tier's patch, run inside contrib's spans.
 """
 
-from opentelemetry import propagate
-
+from . import tracing
+from .patches import aws, botocore, replace
 from .say import cause, say
 
-_MOST = 10  # message attributes that SQS takes
 
+def install(name):
+    """
+    Complete contrib's instrumentation called `name`, botocore or aiobotocore, before it is attached: ours run inside its spans.
 
-_Sqs = None  # made at the first call of SQS, because contrib imports its part only then
-
-# operation -> its type
-_OPERATIONS = {
-    "SendMessage": "send",
-    "SendMessageBatch": "send",
-    "ReceiveMessage": "receive",
-    "DeleteMessage": "settle",
-    "DeleteMessageBatch": "settle",
-}
-
-
-def install():
-    """Have contrib's own table of extensions load ours for SQS, which builds on its; a contrib package without that table stays as it is."""
+    Its own injections are switched off: that of Lambda changes the payload, that of SNS the user's own dict. A contrib package without its tables of
+    extensions keeps them.
+    """
     from opentelemetry.instrumentation.botocore import extensions
 
     for table in ("_BOTOCORE_EXTENSIONS", "_AIOBOTOCORE_EXTENSIONS"):
         known = getattr(extensions, table, None)
-        if isinstance(known, dict) and "sqs" in known:
-            known["sqs"] = _extension
+        for service in ("sqs", "sns", "lambda"):
+            if isinstance(known, dict) and service in known and not isinstance(known[service], _Loader):
+                known[service] = _Loader(known[service])
+    if name == "aiobotocore":
+        _complete_async()
+    else:
+        botocore.attach()
+        botocore.beneath = _call
 
 
-def _extension():
-    global _Sqs
-    if _Sqs is None:
-        from opentelemetry.instrumentation.botocore.extensions.sqs import _SqsExtension
-        from opentelemetry.trace import SpanKind
+class _Loader:
+    """A loader, as the tables have them, of contrib's extension with our kind of span and without its injection."""
 
-        class Sqs(_SqsExtension):
-            def __init__(self, call):
-                super().__init__(call)
-                if _OPERATIONS.get(call.operation) == "send":
-                    call.span_kind = SpanKind.PRODUCER
+    def __init__(self, load):
+        """`load` is contrib's."""
+        self._load, self._made = load, None  # made at the first call, because contrib imports its part only then
 
-            def extract_attributes(self, attributes):
-                super().extract_attributes(attributes)
-                _describe(attributes, self._call_context.operation, self._call_context.params.get("QueueUrl"))
+    def __call__(self):
+        """The extension's class."""
+        if self._made is None:
 
-        _Sqs = Sqs
-    return _Sqs
+            class Extension(self._load()):
+                def __init__(self, call):
+                    super().__init__(call)
+                    if aws.kind(str(call.service_id), call.operation) == tracing.PRODUCER:
+                        from opentelemetry.trace import SpanKind
 
+                        call.span_kind = SpanKind.PRODUCER
 
-def _describe(attributes, operation, url):
-    attributes["messaging.system"] = "aws_sqs"  # as the consumer's span says
-    kind = _OPERATIONS.get(operation)
-    if kind is not None:
-        attributes["messaging.operation.type"] = kind
-        attributes["messaging.operation.name"] = kind if kind != "settle" else "delete"
-    if isinstance(url, str) and url:
-        attributes["aws.sqs.queue.url"] = url
-        attributes["messaging.destination.name"] = url.rpartition("/")[2]
+                def before_service_call(self, *_):
+                    """Nothing: `payloads` does."""
+
+            self._made = Extension
+        return self._made
 
 
-def request_hook(_span, service, operation, parameters):
-    """Called by the botocore instrumentation inside the call's span; `parameters` are that one call's own dict."""
-    if str(service).lower() != "sqs" or not isinstance(parameters, dict):
-        return
-    try:
-        if operation == "SendMessage":
-            parameters["MessageAttributes"] = _with_context(parameters.get("MessageAttributes"))
-        elif operation == "SendMessageBatch" and isinstance(parameters.get("Entries"), list):
-            entries = parameters["Entries"]
-            parameters["Entries"] = [{**e, "MessageAttributes": _with_context(e.get("MessageAttributes"))} for e in entries]
-    except Exception as exc:  # noqa: BLE001 - the message is sent as the user wrote it
-        say(f"an SQS message carries no trace context: {cause(exc)}", topic="sqs")
+def _complete_async():
+    from aiobotocore.client import AioBaseClient
+
+    def wrap(original):
+        async def _make_api_call(self, operation_name, api_params):
+            with _Inside(self, operation_name, api_params) as inside:
+                inside.result = await original(self, operation_name, api_params)
+            return inside.result
+
+        return _make_api_call
+
+    replace(AioBaseClient, "_make_api_call", wrap)
+    botocore.carry(AioBaseClient)
 
 
-def _with_context(attributes):
-    """A new dict: the user's own is never changed. AWS carries the X-Ray header by itself, so it takes no place here."""
-    fields = {}
-    propagate.inject(fields)
-    fields.pop("X-Amzn-Trace-Id", None)
-    own = dict(attributes or {})
-    added = {k: {"DataType": "String", "StringValue": v} for k, v in fields.items() if k not in own and v}
-    return {**own, **added} if len(own) + len(added) <= _MOST else own
+def _call(original, client, operation, parameters):
+    with _Inside(client, operation, parameters) as inside:
+        inside.result = original(client, operation, parameters)
+    return inside.result
+
+
+class _Inside:
+    """Adds to the current span, which is contrib's, what our own span of the call would say."""
+
+    def __init__(self, client, operation, parameters):
+        self.result = None
+        self._call = client, operation, parameters
+
+    def __enter__(self):
+        try:
+            client, self._operation, parameters = self._call
+            self._service = str(client.meta.service_model.service_id)
+            self._span = None if tracing.suppressed() else tracing.current()
+            if self._span is not None:
+                self._span.update_name(f"{self._service}.{self._operation}") if self._service == "SNS" else None
+                self._span.set_attributes(aws.request(client, self._service, self._operation, parameters)[1])
+        except Exception as exc:  # noqa: BLE001 - never break the function
+            self._span = None
+            say(f"a call's span is incomplete: {cause(exc)}", topic="botocore span")
+        return self
+
+    def __exit__(self, kind, exc, trace):
+        if self._span is None:
+            return
+        try:
+            if exc is not None:
+                self._span.set_attribute("error.type", aws.error(self._span, exc))
+            else:
+                aws.response(self._span, self._service, self._operation, self.result)
+        except Exception as problem:  # noqa: BLE001 - never break the function
+            say(f"a call's span is incomplete: {cause(problem)}", topic="botocore span")

@@ -1,0 +1,222 @@
+"""
+The recorder tier's own instrumentations beside contrib's: the same programs in both tiers and without the layer, with old and new libraries.
+
+Where the spans differ docs/telemetry.md says so, row by row: no row is missing, and none is stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from otel_layers import toolchain
+from parts import PROJECT, ROOT
+from sandbox import Lambda, attributes, receiving, running
+from servers import Arrived, Server, aws, web
+
+PROGRAMS = Path(__file__).parent / "programs"
+LIBRARIES = ("oldest", "newest")
+EXCLUDED = "excluded=requests"
+
+
+@dataclass
+class Seen:
+    """What one case came to: the function's answer, the spans beneath the invocation's, what arrived at the server."""
+
+    answer: Any
+    spans: list[Any]
+    scopes: list[str]
+    invocation: Any
+    arrived: list[Arrived]
+
+
+class Runs:
+    """The programs' runs, each made once: all cases in one environment."""
+
+    def __init__(self, layer: Path, folder: Path) -> None:
+        self._layer, self._folder = layer, folder
+        self._done: dict[tuple[str, ...], dict[str, Seen]] = {}
+
+    def __call__(self, program: str, libraries: str, tier: str, **environment: str) -> dict[str, Seen]:
+        """Of `program`, in `tier` auto or sdk, or "none": without the layer."""
+        key = (program, libraries, tier, *environment.values())
+        if key not in self._done:
+            self._done[key] = self._run(program, libraries, tier, environment)
+        return self._done[key]
+
+    def _run(self, program: str, libraries: str, tier: str, environment: dict[str, str]) -> dict[str, Seen]:
+        have = sorted(toolchain.interpreters().items(), key=lambda item: int(item[0].partition(".")[2]))
+        version, python = have[0] if libraries == "oldest" else have[-1]  # old ones do not run in new versions of Python
+        brought = toolchain.target(PROJECT, ROOT / f"requirements/clients-{libraries}.txt", str(python), f"clients-{libraries}-python{version}")
+        packages = toolchain.target(PROJECT, ROOT / "requirements/runtime-python.txt", str(python), f"runtime-python{version}")
+        task = self._folder / "task"
+        task.mkdir(exist_ok=True)
+        source = (PROGRAMS / f"{program}.py").read_text()
+        (task / "app.py").write_text(source)
+        serve = {"http_clients": web, "aws_clients": aws}[program]
+        with ExitStack() as stack:
+            receiver, server = stack.enter_context(receiving()), stack.enter_context(serve())
+            env = {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
+                "OTEL_LAMBDA_TIER": tier,
+                "OTEL_PYTHON_REQUESTS_EXCLUDED_URLS": EXCLUDED,
+                "OTEL_PYTHON_EXCLUDED_URLS": "nowhere",
+                "PYTHONPATH": str(brought),
+                "AWS_ACCESS_KEY_ID": "x",
+                "AWS_SECRET_ACCESS_KEY": "x",
+                "WEB": str(server.port),
+                "AWS": str(server.port),
+                **environment,
+            }
+            function = stack.enter_context(running(python, packages, None if tier == "none" else self._layer, task, "app.handler", env))
+            found = {name: self._case(function, receiver, server, name) for name in cases(source)}
+            assert function.said() == []
+            assert all(b"SECRET" not in body for seen in found.values() for span in seen.spans for body in [span.SerializeToString()])
+            return found
+
+    def _case(self, function: Lambda, receiver: Any, server: Server, name: str) -> Seen:
+        receiver.requests.clear()
+        server.arrived.clear()
+        answer = function.invoke(name).json
+        found = [(scope.name, span) for _, scope, span in receiver.all()]
+        own = [(s, span) for s, span in found if span.kind != 2]
+        own.sort(key=lambda item: item[1].start_time_unix_nano)
+        invocation = next((span for _, span in found if span.kind == 2), None)
+        return Seen(answer, [span for _, span in own], [s for s, _ in own], invocation, list(server.arrived))
+
+
+def cases(source: str) -> list[str]:
+    """The cases' names, in the order of the program."""
+    return [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.decorator_list and _is_case(node)]
+
+
+def _is_case(node: ast.FunctionDef) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == "case" for d in node.decorator_list)
+
+
+@pytest.fixture(scope="module")
+def runs(layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(layer, tmp_path_factory.mktemp("clients"))
+
+
+PROGRAM_NAMES = ("http_clients", "aws_clients")
+
+
+@pytest.mark.parametrize("libraries", LIBRARIES)
+@pytest.mark.parametrize("program", PROGRAM_NAMES)
+def test_the_function_sees_no_difference(runs, program, libraries):
+    """Results, errors with their frames, and the user's own objects are those without the layer."""
+    without, within = runs(program, libraries, "none"), runs(program, libraries, "auto")
+    for name in without:
+        assert clean(str(within[name].answer)) == clean(str(without[name].answer)), name
+
+
+def parts(scope: str, seen: Seen, span: Any) -> dict[str, Any]:
+    """A span by its parts, each of which may be the same or not."""
+    exceptions = [{k: v for k, v in attributes(e).items() if k != "exception.stacktrace"} for e in span.events]
+    parents = {seen.invocation.span_id: "invocation"} | {s.span_id: "another" for s in seen.spans}
+    found = {
+        "name": span.name,
+        "kind": span.kind,
+        "status": (span.status.code, clean(span.status.message)),
+        "exception event": clean(str(exceptions)),
+        "parent": parents.get(span.parent_span_id, "none"),
+        **{f"`{k}`": clean(v) for k, v in attributes(span).items()},
+    }
+    for changing in ("`aws.request_id`", "`messaging.message.id`", "`aws.secretsmanager.secret.arn`"):
+        if changing in found:
+            found[changing] = "*"
+    return found
+
+
+def clean(value: Any) -> Any:
+    """Without ports and addresses in memory."""
+    if isinstance(value, str):
+        return re.sub(r"0x[0-9a-f]+", "0x", re.sub(r"(127\.0\.0\.1:|port=)\d{4,5}", r"\1PORT", value))
+    return "PORT" if type(value) is int and value > 1023 else value
+
+
+def rows() -> set[tuple[str, str]]:
+    """What docs/telemetry.md says of the differences: library and part."""
+    text = (ROOT / "docs/telemetry.md").read_text()
+    table = text.partition("<!-- differences between the tiers -->")[2].partition("\n\n## ")[0]
+    out = set()
+    for line in table.splitlines():
+        cells = [c.strip() for c in line.strip("|").split("|")]
+        if len(cells) == 4 and cells[0] not in ("library", "---"):
+            out |= {(library.strip(), part.strip()) for library in cells[0].split(",") for part in cells[1].split(",")}
+    return out
+
+
+def test_the_tiers_differ_where_the_page_says_so(runs):
+    found = {}
+    for program in PROGRAM_NAMES:
+        for libraries in LIBRARIES:
+            ours, theirs = runs(program, libraries, "auto"), runs(program, libraries, "sdk")
+            for name in ours:
+                for difference in differences(ours[name], theirs[name]):
+                    found.setdefault(difference[:2], []).append((libraries, name, *difference[2:]))
+    said = rows()
+    unsaid = [f"{library} {part}: {example}" for (library, part), (example, *_) in sorted(found.items()) if (library, part) not in said]
+    assert not unsaid, "\n".join(unsaid)
+    assert said - set(found) == set()
+
+
+def differences(ours: Seen, theirs: Seen) -> list[tuple[Any, ...]]:
+    """Library, part, and the two values."""
+    out = []
+    mine, other = list(zip(ours.scopes, ours.spans, strict=True)), list(zip(theirs.scopes, theirs.spans, strict=True))
+    if len(mine) != len(other):
+        return [(library((theirs.scopes or ours.scopes)[0]), "span", len(mine), len(other))]
+    for (scope, span), (their_scope, their_span) in zip(mine, other, strict=True):
+        assert library(scope) == library(their_scope)
+        here, there = parts(scope, ours, span), parts(their_scope, theirs, their_span)
+        out += [(library(scope), key, here.get(key), there.get(key)) for key in sorted({*here, *there}) if here.get(key) != there.get(key)]
+    return out
+
+
+def library(scope: str) -> str:
+    """What a scope is about."""
+    return scope.removeprefix("opentelemetry.instrumentation.").removeprefix("otel_lambda.").partition(".")[0]
+
+
+@pytest.mark.parametrize("tier", ["auto", "sdk"])
+@pytest.mark.parametrize("libraries", LIBRARIES)
+def test_requests_carry_the_context_of_their_span(runs, libraries, tier):
+    for name, seen in runs("http_clients", libraries, tier).items():
+        ids = {s.span_id.hex() for s in seen.spans}
+        sent = [a.headers.get("traceparent", "") for a in seen.arrived]
+        if name == "thread_raises" or name.startswith(("requests_excluded",)):
+            continue
+        assert all(text.split("-")[2] in ids and text.split("-")[1] == seen.spans[0].trace_id.hex() for text in sent), (name, sent)
+    for name, seen in runs("aws_clients", libraries, tier).items():
+        ids = {s.span_id.hex() for s in seen.spans}
+        for arrived in seen.arrived:
+            header = arrived.headers["x-amzn-trace-id"]
+            assert name == "hooks" or header.partition("Parent=")[2].partition(";")[0] in ids, (name, header)
+            assert "traceparent" not in arrived.headers  # AWS would not carry it on
+
+
+@pytest.mark.parametrize("libraries", LIBRARIES)
+def test_one_span_for_what_the_user_calls(runs, libraries):
+    several = {"urllib3_redirect": 2, "urllib3_redirect_loop": 3, "executor": 3, "s3_pages": None, "secrets": 2, "sqs_receive": 2}
+    none = {"requests_no_scheme", "requests_not_prepared", "urllib_file", "urllib_data", "urllib_nothing", "thread_raises", "executor_raises"}
+    none |= {"s3_presigned", "sqs_presigned", "json_is_untouched"}
+    for program in PROGRAM_NAMES:
+        for name, seen in runs(program, libraries, "auto").items():
+            unknown = "UnknownServiceError" in str(seen.answer)  # to an old botocore
+            expected = 0 if name in none or unknown else several.get(name, 1)
+            assert expected is None or len(seen.spans) == expected, (name, [s.name for s in seen.spans])
+            assert {s.parent_span_id for s in seen.spans} <= {seen.invocation.span_id}, name
+
+
+@pytest.mark.parametrize("libraries", LIBRARIES)
+def test_an_excluded_url(runs, libraries):
+    """requests makes no span of it; urllib3, whose own list does not have it, does."""
+    seen = runs("http_clients", libraries, "auto")["requests_excluded"]
+    assert seen.scopes == ["otel_lambda.urllib3"]
