@@ -7,7 +7,10 @@ Where the spans differ docs/telemetry.md says so, row by row: no row is missing,
 from __future__ import annotations
 
 import ast
+import base64
+import json
 import re
+import urllib.parse
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ from servers import Arrived, Server, aws, web
 
 PROGRAMS = Path(__file__).parent / "programs"
 LIBRARIES = ("oldest", "newest")
+BODIES = {"oldest": "", "newest": "all"}  # OTEL_LAMBDA_INJECT_PAYLOADS
 EXCLUDED = "excluded=requests"
 
 
@@ -42,14 +46,14 @@ class Runs:
         self._layer, self._folder = layer, folder
         self._done: dict[tuple[str, ...], dict[str, Seen]] = {}
 
-    def __call__(self, program: str, libraries: str, tier: str, **environment: str) -> dict[str, Seen]:
+    def __call__(self, program: str, libraries: str, tier: str) -> dict[str, Seen]:
         """Of `program`, in `tier` auto or sdk, or "none": without the layer."""
-        key = (program, libraries, tier, *environment.values())
+        key = (program, libraries, tier)
         if key not in self._done:
-            self._done[key] = self._run(program, libraries, tier, environment)
+            self._done[key] = self._run(*key)
         return self._done[key]
 
-    def _run(self, program: str, libraries: str, tier: str, environment: dict[str, str]) -> dict[str, Seen]:
+    def _run(self, program: str, libraries: str, tier: str) -> dict[str, Seen]:
         have = sorted(toolchain.interpreters().items(), key=lambda item: int(item[0].partition(".")[2]))
         version, python = have[0] if libraries == "oldest" else have[-1]  # old ones do not run in new versions of Python
         brought = toolchain.target(PROJECT, ROOT / f"requirements/clients-{libraries}.txt", str(python), f"clients-{libraries}-python{version}")
@@ -71,7 +75,7 @@ class Runs:
                 "AWS_SECRET_ACCESS_KEY": "x",
                 "WEB": str(server.port),
                 "AWS": str(server.port),
-                **environment,
+                "OTEL_LAMBDA_INJECT_PAYLOADS": BODIES[libraries],
             }
             function = stack.enter_context(running(python, packages, None if tier == "none" else self._layer, task, "app.handler", env))
             found = {name: self._case(function, receiver, server, name) for name in cases(source)}
@@ -204,7 +208,15 @@ def test_requests_carry_the_context_of_their_span(runs, libraries, tier):
 
 @pytest.mark.parametrize("libraries", LIBRARIES)
 def test_one_span_for_what_the_user_calls(runs, libraries):
-    several = {"urllib3_redirect": 2, "urllib3_redirect_loop": 3, "executor": 3, "s3_pages": None, "secrets": 2, "sqs_receive": 2}
+    several = {
+        "urllib3_redirect": 2,
+        "urllib3_redirect_loop": 3,
+        "executor": 3,
+        "s3_pages": None,
+        "secrets": 2,
+        "sqs_receive": 2,
+        "lambda_foreign_context": 4,
+    }
     none = {"requests_no_scheme", "requests_not_prepared", "urllib_file", "urllib_data", "urllib_nothing", "thread_raises", "executor_raises"}
     none |= {"s3_presigned", "sqs_presigned", "json_is_untouched"}
     for program in PROGRAM_NAMES:
@@ -220,3 +232,85 @@ def test_an_excluded_url(runs, libraries):
     """requests makes no span of it; urllib3, whose own list does not have it, does."""
     seen = runs("http_clients", libraries, "auto")["requests_excluded"]
     assert seen.scopes == ["otel_lambda.urllib3"]
+
+
+def body(seen: Seen, which: int = 0) -> Any:
+    """What one request said: JSON, or the fields of a form."""
+    text = seen.arrived[which].body.decode()
+    return json.loads(text) if text.startswith("{") else dict(urllib.parse.parse_qsl(text))
+
+
+def traceparent(span: Any) -> str:
+    """The field that carries a span on."""
+    return f"00-{span.trace_id.hex()}-{span.span_id.hex()}-03"  # sampled, and a random id
+
+
+@pytest.mark.parametrize("tier", ["auto", "sdk"])
+@pytest.mark.parametrize("libraries", LIBRARIES)
+def test_context_beside_the_payload(runs, libraries, tier):
+    """What is sent by default, in both tiers; payloads are those without the layer."""
+    found, plain = runs("aws_clients", libraries, tier), runs("aws_clients", libraries, "none")
+    for name in ("sqs_send", "sqs_send_by_resource", "sns_publish", "sqs_send_batch", "sns_publish_batch"):
+        sent = urllib.parse.unquote_plus(found[name].arrived[-1].body.decode())
+        assert sent.count(traceparent(found[name].spans[-1])) == (2 if "batch" in name else 1), name
+    for name in ("sqs_send_with_ten_attributes", "sqs_send_the_most", "sns_publish_to_a_telephone", "sqs_presigned"):
+        assert all(b"traceparent" not in a.body for a in found[name].arrived), name
+    own, other = body(found["events_put"])["Entries"]
+    assert own["TraceHeader"] == found["events_put"].arrived[0].headers["x-amzn-trace-id"]
+    assert other["TraceHeader"] == "Root=own"
+    untouched = ["lambda_invoke", "lambda_invoke_with_context"]  # the first of which contrib alone would rewrite
+    if not BODIES[libraries]:
+        untouched += ["kinesis_put_record", "kinesis_put_records", "steps_start"]
+        assert json.loads(own["Detail"]) == {"a": 1}
+    for name in untouched:
+        assert found[name].arrived[0].body == plain[name].arrived[0].body, name
+    custom = json.loads(base64.b64decode(found["lambda_invoke"].arrived[0].headers["x-amz-client-context"]))["custom"]
+    assert custom["traceparent"] == traceparent(found["lambda_invoke"].spans[0])
+    both = json.loads(base64.b64decode(found["lambda_invoke_with_context"].arrived[0].headers["x-amz-client-context"]))
+    assert both["env"] == {"c": "d"}
+    assert both["custom"] == {**both["custom"], "a": "b", "traceparent": traceparent(found["lambda_invoke_with_context"].spans[0])}
+    for name in ("lambda_large_context", "lambda_foreign_context"):
+        sent, own = ([a.headers["x-amz-client-context"] for a in seen[name].arrived] for seen in (found, plain))
+        assert sent == own, name
+
+
+@pytest.mark.parametrize("tier", ["auto", "sdk"])
+def test_context_inside_payloads_when_asked(runs, tier):
+    found = runs("aws_clients", "newest", tier)
+    first, second = (json.loads(e["Detail"]) for e in body(found["events_put"])["Entries"])
+    field = {"traceparent": traceparent(found["events_put"].spans[0])}
+    assert (first, second) == ({**field, "a": 1}, field)
+    text = f'{{"traceparent": "{traceparent(found["kinesis_put_record"].spans[0])}", "a": 1.0,  "b": "\\u00fc"}}'
+    assert base64.b64decode(body(found["kinesis_put_record"])["Data"]).decode() == text  # everything else is byte for byte as it was
+    field = json.dumps({"traceparent": traceparent(found["kinesis_put_records"].spans[0])})
+    data = [base64.b64decode(r["Data"]) for r in body(found["kinesis_put_records"])["Records"]]
+    assert data == [b"raw", f'{field[:-1]}, "b": 1}}'.encode(), b"[1]", b'{"traceparent": "own"}', field.encode(), b"\xff\xfe"]
+    started = body(found["steps_start"])["input"]
+    assert json.loads(started) == {"traceparent": traceparent(found["steps_start"].spans[0]), "a": 1}
+    assert body(found["steps_start_with_a_name"])["input"] == '{"a": 1}'
+
+
+RUNTIME = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled={};Lineage=a:1:b:2"
+
+
+@pytest.mark.parametrize("tier", ["auto", "sdk"])
+@pytest.mark.parametrize("sampled", ["0", "1"])
+def test_the_trace_header_keeps_the_lineage_and_x_rays_own_traces(start, receiver, python, tier, sampled):
+    source = """
+        import boto3, os
+        client = boto3.client("sts", endpoint_url="http://127.0.0.1:PORT", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        def handler(event, context):
+            try:
+                client.get_caller_identity()
+            except Exception as exc:
+                return repr(exc)
+    """
+    with receiving() as there:
+        there.answer = lambda _: 500
+        function = start(python, source.replace("PORT", str(there.port)), OTEL_LAMBDA_TIER=tier, AWS_MAX_ATTEMPTS="1")
+        function.invoke({}, headers={"Lambda-Runtime-Trace-Id": RUNTIME.format(sampled)})
+    header = {k.lower(): v for k, v in there.requests[0][0].items()}["x-amzn-trace-id"]
+    (span,) = [s for s in receiver.spans() if s.kind == 3]
+    trace = span.trace_id.hex()
+    ours = f"Root=1-{trace[:8]}-{trace[8:]};Parent={span.span_id.hex()};Sampled=1;Lineage=a:1:b:2"
+    assert header == (RUNTIME.format("1") if sampled == "1" else ours)

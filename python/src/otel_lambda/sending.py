@@ -5,7 +5,7 @@ The same code as the recorder tier's patch, run inside contrib's spans.
 """
 
 from . import tracing
-from .patches import aws, botocore, replace
+from .patches import aws, botocore, hide, replace
 from .say import cause, say
 
 
@@ -27,7 +27,7 @@ def install(name):
         _complete_async()
     else:
         botocore.attach()
-        botocore.beneath = _call
+        botocore.beneath = Completing
 
 
 class _Loader:
@@ -61,9 +61,10 @@ def _complete_async():
 
     def wrap(original):
         async def _make_api_call(self, operation_name, api_params):
-            with _Inside(self, operation_name, api_params) as inside:
-                inside.result = await original(self, operation_name, api_params)
-            return inside.result
+            with Completing(self, operation_name, api_params) as call:
+                result = await original(self, operation_name, api_params)
+                call.answered(result)
+            return result
 
         return _make_api_call
 
@@ -71,39 +72,44 @@ def _complete_async():
     botocore.carry(AioBaseClient)
 
 
-def _call(original, client, operation, parameters):
-    with _Inside(client, operation, parameters) as inside:
-        inside.result = original(client, operation, parameters)
-    return inside.result
-
-
-class _Inside:
+class Completing:
     """Adds to the current span, which is contrib's, what our own span of the call would say."""
 
     def __init__(self, client, operation, parameters):
-        self.result = None
+        """Of one call."""
         self._call = client, operation, parameters
+        self._span = self._service = None
 
     def __enter__(self):
+        """The request's attributes."""
         try:
-            client, self._operation, parameters = self._call
+            client, operation, parameters = self._call
             self._service = str(client.meta.service_model.service_id)
-            self._span = None if tracing.suppressed() else tracing.current()
-            if self._span is not None:
-                self._span.update_name(f"{self._service}.{self._operation}") if self._service == "SNS" else None
-                self._span.set_attributes(aws.request(client, self._service, self._operation, parameters)[1])
+            if not tracing.suppressed():
+                span = tracing.current()
+                span.set_attributes(aws.request(client, self._service, operation, parameters)[1])
+                if self._service == "SNS":
+                    span.update_name(f"{self._service}.{operation}")
+                self._span = span
         except Exception as exc:  # noqa: BLE001 - never break the function
-            self._span = None
             say(f"a call's span is incomplete: {cause(exc)}", topic="botocore span")
         return self
 
-    def __exit__(self, kind, exc, trace):
-        if self._span is None:
-            return
+    def answered(self, result):
+        """The response's attributes."""
         try:
-            if exc is not None:
+            if self._span is not None:
+                aws.response(self._span, self._service, self._call[1], result)
+        except Exception as exc:  # noqa: BLE001 - never break the function
+            say(f"a call's span is incomplete: {cause(exc)}", topic="botocore span")
+
+    def __exit__(self, kind, exc, trace):
+        """The error's type; the error passes."""
+        if exc is None:
+            return
+        hide(exc, trace)
+        try:
+            if self._span is not None:
                 self._span.set_attribute("error.type", aws.error(self._span, exc))
-            else:
-                aws.response(self._span, self._service, self._operation, self.result)
         except Exception as problem:  # noqa: BLE001 - never break the function
             say(f"a call's span is incomplete: {cause(problem)}", topic="botocore span")

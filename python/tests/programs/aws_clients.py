@@ -1,11 +1,14 @@
 """What functions do with boto3, a case each: `handler(name)` runs one and tells its result or its error as text."""
 
+import base64
 import functools
 import io
 import json
 import os
 import pickle
+import sys
 import threading
+import traceback
 
 import boto3
 import botocore.stub
@@ -28,7 +31,8 @@ def handler(event, context):
     try:
         return {"result": CASES[event]()}
     except Exception as exc:  # noqa: BLE001 - the case's outcome
-        return {"error": f"{type(exc).__module__}.{type(exc).__qualname__}: {exc}".replace(PORT, "PORT")}
+        frames = [f.name for f in traceback.extract_tb(exc.__traceback__) if sys.version_info >= (3, 11) or "otel_lambda" not in f.filename]
+        return {"error": f"{type(exc).__module__}.{type(exc).__qualname__}: {exc}".replace(PORT, "PORT"), "frames": frames}
 
 
 @functools.cache
@@ -294,8 +298,15 @@ def lambda_invoke_with_context():
 
 @case
 def lambda_large_context():
-    own = "e30" + "=" * 1 + "A" * 3570  # no JSON
+    own = base64.b64encode(json.dumps({"custom": {"a": "x" * 2600}}).encode()).decode()
     return client("lambda").invoke(FunctionName="123456789012:function:other", ClientContext=own)["StatusCode"]
+
+
+@case
+def lambda_foreign_context():
+    return [
+        client("lambda").invoke(FunctionName="other", ClientContext=own)["StatusCode"] for own in ("bm8=", "WzFd", "e30=A", "eyJjdXN0b20iOiAxfQ==")
+    ]
 
 
 @case

@@ -15,6 +15,29 @@ def replace(owner, name, make):
     setattr(owner, name, wrapper)
 
 
+def hide(exc, trace):
+    """Take the frame that is leaving its `with` block, a replacement's, out of the traceback. Python 3.10 puts it back."""
+    if trace is not None:
+        exc.__traceback__ = trace.tb_next
+
+
+class _Hidden:
+    """`with HIDDEN:` does nothing but that."""
+
+    __slots__ = ()
+
+    def __enter__(self):
+        """Nothing to do."""
+
+    def __exit__(self, kind, exc, trace):
+        """The error passes."""
+        if exc is not None:
+            hide(exc, trace)
+
+
+HIDDEN = _Hidden()
+
+
 def qualified(kind):
     """The full name of an exception's class, as `error.type` has it."""
     return kind.__qualname__ if kind.__module__ in (None, "builtins") else f"{kind.__module__}.{kind.__qualname__}"

@@ -4,9 +4,9 @@ from botocore.client import BaseClient
 
 from .. import tracing
 from ..say import cause, say
-from . import aws, payloads, replace, text
+from . import HIDDEN, aws, hide, payloads, replace, text
 
-beneath = None  # how a call is made inside of a span of contrib's, since that is attached; see `sending`
+beneath = None  # gives what completes contrib's span of a call, since that is attached: see `sending`
 _attached = False
 
 
@@ -22,15 +22,13 @@ def attach():
             if beneath is None and _is_bedrock(self):
                 _attach_contrib()
                 if beneath is not None:
-                    return BaseClient._make_api_call(self, operation_name, api_params)
-            if beneath is not None:
-                return beneath(original, self, operation_name, api_params)
-            call = _begin(self, operation_name, api_params)
-            if call is None:
-                return original(self, operation_name, api_params)
-            with call:
+                    with HIDDEN:
+                        return BaseClient._make_api_call(self, operation_name, api_params)
+            call = _begin(self, operation_name, api_params) if beneath is None else beneath(self, operation_name, api_params)
+            with call or HIDDEN:
                 result = original(self, operation_name, api_params)
-                call.answered(result)
+                if call is not None:
+                    call.answered(result)
             return result
 
         return _make_api_call
@@ -56,20 +54,25 @@ def carry(client):
 
     def wrap_parameters(original):
         def _emit_api_params(self, api_params, operation_model, context, *args, **kwargs):
-            return _with_payload(original(self, api_params, operation_model, context, *args, **kwargs), operation_model, context, bodies)
+            with HIDDEN:
+                parameters = original(self, api_params, operation_model, context, *args, **kwargs)
+            return _with_payload(parameters, operation_model, context, bodies)
 
         return _emit_api_params
 
     def wrap_parameters_async(original):
         async def _emit_api_params(self, api_params, operation_model, context, *args, **kwargs):
-            return _with_payload(await original(self, api_params, operation_model, context, *args, **kwargs), operation_model, context, bodies)
+            with HIDDEN:
+                parameters = await original(self, api_params, operation_model, context, *args, **kwargs)
+            return _with_payload(parameters, operation_model, context, bodies)
 
         return _emit_api_params
 
     def wrap_request(original):
         def _make_request(self, operation_model, request_dict, *args, **kwargs):
             _add_header(request_dict)
-            return original(self, operation_model, request_dict, *args, **kwargs)
+            with HIDDEN:
+                return original(self, operation_model, request_dict, *args, **kwargs)
 
         return _make_request
 
@@ -135,6 +138,7 @@ class Call:
             self._quiet.__exit__(None, None, None)
             self._use.__exit__(None, None, None)
             if exc is not None:
+                hide(exc, trace)
                 self._span.fail(aws.error(self._span, exc), text(exc), exc)
         except Exception as problem:  # noqa: BLE001 - never break the function
             say(f"a call's span is incomplete: {cause(problem)}", topic="botocore span")

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from .. import tracing
 from ..say import cause, say
-from . import qualified, text
+from . import hide, qualified, text
 
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"))
 _PORTS = {"http": 80, "https": 443}
@@ -68,6 +68,7 @@ class Request:
             self._quiet.__exit__(None, None, None)
             self._use.__exit__(None, None, None)
             if exc is not None:
+                hide(exc, trace)
                 self.failed(exc)
             if self._before:
                 self.restore(self.headers)
@@ -84,28 +85,32 @@ class Request:
             else:
                 headers[key] = value
 
-    def answered(self, status, version=None):
-        """Say what came back: the status code and the protocol as http.client numbers it; 4xx and 5xx are errors of a client."""
+    def answered(self, read, response):
+        """What came back; `read(self, response)` calls `status`. It never raises: a function may have a client that answers with anything."""
         try:
-            if isinstance(status, int):
-                self.span.set_attribute("http.response.status_code", int(status))
-                if status >= 400:
-                    self.span.fail(str(int(status)))
-            if version in _VERSIONS:
-                self.span.set_attribute("network.protocol.version", _VERSIONS[version])
+            read(self, response)
         except Exception as exc:  # noqa: BLE001 - never break the function
             say(f"a request's span is incomplete: {cause(exc)}", topic="http span")
 
+    def status(self, code, version=None):
+        """The status code, and the protocol as http.client numbers it; 4xx and 5xx are errors of a client."""
+        if isinstance(code, int):
+            self.span.set_attribute("http.response.status_code", int(code))
+            if code >= 400:
+                self.span.fail(str(int(code)))
+        if version in _VERSIONS:
+            self.span.set_attribute("network.protocol.version", _VERSIONS[version])
+
     def failed(self, exc):
         """The request ended with `exc`: one that brings an answer of the server with it, or none."""
-        status = getattr(exc, "code", None)  # of urllib.error.HTTPError
-        if isinstance(status, int):
-            self.answered(status, getattr(getattr(exc, "fp", None), "version", None))
-            if status >= 400:
+        code = getattr(exc, "code", None)  # of urllib.error.HTTPError
+        if isinstance(code, int):
+            self.status(code, getattr(getattr(exc, "fp", None), "version", None))
+            if code >= 400:
                 return
         response = getattr(exc, "response", None)  # of requests' exceptions
         if response is not None:
-            self.answered(getattr(response, "status_code", None), getattr(getattr(response, "raw", None), "version", None))
+            self.status(getattr(response, "status_code", None), getattr(getattr(response, "raw", None), "version", None))
         kind = type(exc)
         self.span.fail(qualified(kind), f"{kind.__qualname__}: {text(exc)}", exc)
 
@@ -138,3 +143,8 @@ def begin(library, excluded, describe, *arguments):
     except Exception as exc:  # noqa: BLE001 - the library will say what is wrong with the request, if something is
         say(f"a request has no span: {cause(exc)}", topic="http request")
         return None
+
+
+def read(call, response):
+    """Of a response as http.client and urllib3 have it."""
+    call.status(getattr(response, "status", None), getattr(response, "version", None))

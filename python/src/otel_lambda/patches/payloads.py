@@ -151,7 +151,7 @@ def _invoke(parameters, *_):
     own = {}
     if parameters.get("ClientContext"):
         try:
-            own = json.loads(base64.b64decode(parameters["ClientContext"]))
+            own = json.loads(base64.b64decode(parameters["ClientContext"], validate=True))
         except (ValueError, TypeError):
             return parameters
     custom = own.get("custom", {}) if isinstance(own, dict) else None
@@ -181,8 +181,8 @@ def header(present=None):
     """
     The current context as X-Ray's header; None when what is `present` shall stay.
 
-    botocore itself writes the runtime's own header, by which Lambda also finds functions that call themselves: its lineage is kept. It stays whole when
-    X-Ray traces this invocation as another trace, whose map would fall apart. So does one that the function has written.
+    botocore itself writes the runtime's own header, by which Lambda also finds functions that call themselves: its lineage is kept. It stays
+    whole when X-Ray traces this invocation as another trace, whose map would fall apart. So does one that the function has written.
     """
     runtime = os.environ.get("_X_AMZN_TRACE_ID", "")
     found = tracing.current().context

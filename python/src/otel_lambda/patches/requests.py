@@ -2,7 +2,7 @@
 
 import requests
 
-from . import replace
+from . import HIDDEN, replace
 from .http import Excluded, begin
 
 
@@ -13,18 +13,21 @@ def attach():
     def wrap(original):
         def send(self, request, **kwargs):
             call = begin("requests", excluded, _describe, request)
-            if call is None:
-                return original(self, request, **kwargs)
-            with call:
+            with call or HIDDEN:
                 response = original(self, request, **kwargs)
-                call.answered(response.status_code, getattr(response.raw, "version", None))
-            for hop in (response, *response.history) if response.history else ():
-                call.restore(hop.request.headers)  # a redirect's request began as a copy
+                if call is not None:
+                    call.answered(_read, response)
             return response
 
         return send
 
     replace(requests.Session, "send", wrap)
+
+
+def _read(call, response):
+    call.status(getattr(response, "status_code", None), getattr(getattr(response, "raw", None), "version", None))
+    for hop in (response, *response.history) if response.history else ():
+        call.restore(hop.request.headers)  # a redirect's request began as a copy
 
 
 def _describe(request):

@@ -8,7 +8,7 @@ import sys
 
 from .. import tracing
 from ..say import cause, say
-from . import replace
+from . import HIDDEN, replace
 
 
 def attach():
@@ -21,7 +21,8 @@ def attach():
                 _carry(self)
             except Exception as exc:  # noqa: BLE001 - never break the function
                 say(f"a thread's spans have no parent: {cause(exc)}", topic="threads")
-            return original(self)
+            with HIDDEN:
+                return original(self)
 
         return start
 

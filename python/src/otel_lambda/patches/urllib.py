@@ -2,8 +2,8 @@
 
 from urllib.request import OpenerDirector, Request
 
-from . import replace
-from .http import Excluded, begin
+from . import HIDDEN, replace
+from .http import Excluded, begin, read
 
 
 class _Headers:
@@ -32,11 +32,10 @@ def attach():
     def wrap(original):
         def open(self, fullurl, data=None, *args, **kwargs):  # noqa: A001 - its name
             call = begin("urllib", excluded, _describe, fullurl, data)
-            if call is None:
-                return original(self, fullurl, data, *args, **kwargs)
-            with call:
-                response = original(self, call.headers.request, data, *args, **kwargs)
-                call.answered(getattr(response, "status", None), getattr(response, "version", None))
+            with call or HIDDEN:
+                response = original(self, fullurl if call is None else call.headers.request, data, *args, **kwargs)
+                if call is not None:
+                    call.answered(read, response)
             return response
 
         return open

@@ -2,8 +2,8 @@
 
 from urllib3.connectionpool import HTTPConnectionPool
 
-from . import replace
-from .http import Excluded, begin
+from . import HIDDEN, replace
+from .http import Excluded, begin, read
 
 
 def attach():
@@ -13,11 +13,10 @@ def attach():
     def wrap(original):
         def urlopen(self, method, url, body=None, headers=None, *args, **kwargs):
             call = begin("urllib3", excluded, _describe, self, method, url, headers)
-            if call is None:
-                return original(self, method, url, body, headers, *args, **kwargs)
-            with call:
-                response = original(self, method, url, body, call.headers, *args, **kwargs)
-                call.answered(response.status, getattr(response, "version", None))
+            with call or HIDDEN:
+                response = original(self, method, url, body, headers if call is None else call.headers, *args, **kwargs)
+                if call is not None:
+                    call.answered(read, response)
             return response
 
         return urlopen
