@@ -56,6 +56,10 @@ TABLE = (
     ("urllib.request", "urllib", "urllib:URLLibInstrumentor"),
     ("urllib3", "urllib3", "urllib3:URLLib3Instrumentor"),
 )
+# Have a module of `patches`, which is attached instead of contrib's unless the SDK runs from the start.
+OWN = ("botocore", "requests", "urllib", "urllib3")
+# The same for what contrib has nothing better for: always ours.
+THREADS = (("threading", "threading", "patches.threads"), ("concurrent.futures.thread", "threading", "patches.futures"))
 # It costs every function something and gives most of them nothing: it waits for one of its own variables, or for being named as enabled.
 ASKED = {
     "asyncio": tuple(
@@ -65,16 +69,18 @@ ASKED = {
 _CHECKS = "opentelemetry.instrumentation.dependencies"  # contrib's check of versions, which we skip
 
 
-def install(disabled, enabled=()):
+def install(disabled, enabled=(), contrib=False):
     """
     Attach what is already imported, and wait for the rest.
 
-    Both are names of the table; '*' disables all, and when some are `enabled` no other is wanted.
+    The first two are names of the table; '*' disables all, and when some are `enabled` no other is wanted. `contrib`: contrib's also where we have our own.
     """
     if "*" in disabled:
         return
     waiting = {_CHECKS: []}
-    for module, name, instrumentor in TABLE:
+    for module, name, instrumentor in (*TABLE, *THREADS):
+        if name in OWN and not contrib:
+            instrumentor = "patches." + name
         if name in disabled or (name not in enabled if enabled else not _asked(name)):
             continue
         if module in sys.modules:
@@ -104,12 +110,14 @@ def attach(name, instrumentor):
 def _attach(name, instrumentor):
     from importlib import import_module
 
+    if instrumentor.startswith("patches."):
+        import_module("." + instrumentor, __package__).attach()
+        return
     options = {}
     if name in ("botocore", "aiobotocore"):
         from . import sending
 
-        options["request_hook"] = sending.request_hook
-        sending.install()
+        sending.install(name)
     module, _, attribute = instrumentor.partition(":")
     # The check of versions would read every installed package's metadata (54 ms).
     with quick.imports():

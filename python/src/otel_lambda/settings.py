@@ -62,14 +62,17 @@ def exporters(signal: str, default: str) -> "tuple[str, ...]":
     return tuple(one for one in [one for one in found if one in known] or [default] if one != "none")
 
 
-_SDK_ONLY = (  # variables that the SDK reads, and nobody else
+_SDK_ONLY = (  # variables that the SDK or contrib's instrumentations read, and nobody else
     "OTEL_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
     "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE",
     "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_PYTHON_CONTEXT",
     "OTEL_PYTHON_ID_GENERATOR",
+    "OTEL_PYTHON_INSTRUMENTATION_HTTP_CAPTURE_ALL_METHODS",
     "OTEL_PYTHON_TRACER_PROVIDER",
     "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
@@ -85,5 +88,7 @@ def needs_sdk(s: Settings) -> bool:
         return True
     if env.get("OTEL_TRACES_SAMPLER", "").strip().lower() not in ("", "always_on", "parentbased_always_on"):
         return True
+    if {"http", "database"} - set(words(env.get("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database"))):
+        return True  # older names too, or only they: contrib's instrumentations know both
     # Metrics that nobody asked for are those of the function's own code, which brings the SDK when it imports OpenTelemetry.
     return bool("console" in s.traces or s.logs or (s.metrics and env.get("OTEL_METRICS_EXPORTER")))

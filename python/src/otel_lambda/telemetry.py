@@ -58,7 +58,7 @@ def start(root):
         from . import correlation
 
         correlation.install(described.attributes["service.name"])
-    instrumentations.install(settings.disabled_instrumentations, settings.enabled_instrumentations)
+    instrumentations.install(settings.disabled_instrumentations, settings.enabled_instrumentations, contrib=settings.sdk)
     telemetry.cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
     telemetry.ready = time.time()
     return telemetry

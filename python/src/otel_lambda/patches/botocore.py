@@ -45,7 +45,7 @@ def _attach_contrib():
     """Contrib's instrumentation, for the first call of a model: it says much of models, streams and tokens, and such a call takes long anyway."""
     from .. import instrumentations
 
-    instrumentations.attach("botocore", "opentelemetry.instrumentation.botocore", "BotocoreInstrumentor")
+    instrumentations.attach("botocore", "botocore:BotocoreInstrumentor")
 
 
 def carry(client):
