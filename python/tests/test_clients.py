@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import os
 import re
+import sys
 import urllib.parse
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ from otel_layers import toolchain
 from parts import PROJECT, ROOT
 from sandbox import Lambda, attributes, receiving, running
 from servers import Arrived, Server, aws, web
+
+sys.path.append(str(Path(__file__).parents[1] / "src"))
+from otel_lambda import settings
 
 PROGRAMS = Path(__file__).parent / "programs"
 LIBRARIES = ("oldest", "newest")
@@ -290,27 +295,115 @@ def test_context_inside_payloads_when_asked(runs, tier):
     assert body(found["steps_start_with_a_name"])["input"] == '{"a": 1}'
 
 
+SEND = """
+    import boto3, os
+    client = boto3.client("SERVICE", endpoint_url="http://127.0.0.1:PORT", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    def handler(event, context):
+        try:
+            client.CALL
+        except Exception as exc:
+            return repr(exc)
+"""
 RUNTIME = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled={};Lineage=a:1:b:2"
 
 
 @pytest.mark.parametrize("tier", ["auto", "sdk"])
 @pytest.mark.parametrize("sampled", ["0", "1"])
 def test_the_trace_header_keeps_the_lineage_and_x_rays_own_traces(start, receiver, python, tier, sampled):
-    source = """
-        import boto3, os
-        client = boto3.client("sts", endpoint_url="http://127.0.0.1:PORT", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-        def handler(event, context):
-            try:
-                client.get_caller_identity()
-            except Exception as exc:
-                return repr(exc)
-    """
     with receiving() as there:
         there.answer = lambda _: 500
-        function = start(python, source.replace("PORT", str(there.port)), OTEL_LAMBDA_TIER=tier, AWS_MAX_ATTEMPTS="1")
+        source = SEND.replace("PORT", str(there.port)).replace("SERVICE", "sts").replace("CALL", "get_caller_identity()")
+        function = start(python, source, OTEL_LAMBDA_TIER=tier, AWS_MAX_ATTEMPTS="1")
         function.invoke({}, headers={"Lambda-Runtime-Trace-Id": RUNTIME.format(sampled)})
     header = {k.lower(): v for k, v in there.requests[0][0].items()}["x-amzn-trace-id"]
     (span,) = [s for s in receiver.spans() if s.kind == 3]
     trace = span.trace_id.hex()
     ours = f"Root=1-{trace[:8]}-{trace[8:]};Parent={span.span_id.hex()};Sampled=1;Lineage=a:1:b:2"
     assert header == (RUNTIME.format("1") if sampled == "1" else ours)
+
+
+ASYNC = """
+    import asyncio, os
+    from aiobotocore.session import get_session
+
+    async def work():
+        options = dict(endpoint_url=os.environ["AWS"], region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        async with get_session().create_client("sqs", **options) as client:
+            url = (await client.create_queue(QueueName="jobs"))["QueueUrl"]
+            sent = await client.send_message(QueueUrl=url, MessageBody="b")
+            try:
+                await client.send_message(QueueUrl=url + "2", MessageBody="b")
+            except Exception as exc:
+                return sorted(set(sent) - {"ResponseMetadata"}), type(exc).__name__
+
+    def handler(event, context):
+        return asyncio.run(work())
+"""
+
+
+def test_aiobotocore(start, receiver, python, tmp_path):
+    """Contrib's spans, completed as botocore's are."""
+    interpreter = str(toolchain.interpreters()[python])
+    brought = toolchain.target(PROJECT, ROOT / "requirements/clients-async.txt", interpreter, f"clients-async-python{python}")
+    with aws() as there:
+        function = start(python, ASYNC, PYTHONPATH=str(brought), AWS=f"http://127.0.0.1:{there.port}")
+        answer = function.invoke({}).json
+    assert answer == [["MD5OfMessageAttributes", "MD5OfMessageBody", "MessageId"], "QueueDoesNotExist"]
+    assert function.said() == []
+    _, sent, failed = (s for s in sorted(receiver.spans(), key=lambda s: s.start_time_unix_nano) if s.name.startswith("SQS"))
+    assert (sent.name, sent.kind) == ("SQS.SendMessage", 4)
+    found = attributes(sent)
+    assert (found["messaging.system"], found["messaging.destination.name"], found["http.response.status_code"]) == ("aws_sqs", "jobs", 200)
+    assert attributes(failed)["error.type"] == "AWS.SimpleQueueService.NonExistentQueue"
+    message = json.loads(there.arrived[1].body)
+    assert message["MessageAttributes"]["traceparent"]["StringValue"] == traceparent(sent)
+    assert f"Parent={sent.span_id.hex()}" in there.arrived[1].headers["x-amzn-trace-id"]
+
+
+IMPORTS = """
+    import sys
+    before = set(sys.modules)
+    import boto3, urllib3, urllib.request, concurrent.futures.thread
+    found = sorted(set(sys.modules) - before)
+
+    def handler(event, context):
+        return found
+"""
+
+
+def test_the_import_of_a_library_brings_nothing_more(start, python):
+    with_layer, without = start(python, IMPORTS).invoke({}).json, start(python, IMPORTS, layer=None).invoke({}).json
+    more = set(with_layer) - set(without)
+    assert {m for m in more if not m.startswith("otel_lambda.patches")} == set()
+    assert more > {"otel_lambda.patches.botocore", "otel_lambda.patches.urllib3", "otel_lambda.patches.urllib", "otel_lambda.patches.futures"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sdk"),
+    [
+        ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST", "accept", True),
+        ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE", "etag", True),
+        ("OTEL_PYTHON_INSTRUMENTATION_HTTP_CAPTURE_ALL_METHODS", "true", True),
+        ("OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup,database", True),
+        ("OTEL_SEMCONV_STABILITY_OPT_IN", "http", True),
+        ("OTEL_SEMCONV_STABILITY_OPT_IN", "database, http", False),
+        ("OTEL_PYTHON_EXCLUDED_URLS", "x", False),
+        ("OTEL_LAMBDA_INJECT_PAYLOADS", "all", False),
+    ],
+)
+def test_what_only_contrib_can_do_takes_the_sdk(monkeypatch, name, value, sdk):
+    for present in [n for n in os.environ if n.startswith("OTEL_")]:
+        monkeypatch.delenv(present)
+    monkeypatch.setenv(name, value)
+    assert settings.needs_sdk() is sdk
+    assert f"`{name}`" in (ROOT / "docs/telemetry.md").read_text() or "`" + name + "=" in (ROOT / "docs/telemetry.md").read_text()
+
+
+def test_a_name_that_the_variable_does_not_have(start, receiver, python):
+    source = SEND.replace("PORT", "1").replace("SERVICE", "sts").replace("CALL", "get_caller_identity()")
+    function = start(python, source, AWS_MAX_ATTEMPTS="1", OTEL_LAMBDA_INJECT_PAYLOADS="kinesis,sqs", OTEL_PYTHON_EXCLUDED_URLS="(")
+    function.invoke({})
+    lines = function.said()
+    assert any(line.startswith("otel: OTEL_LAMBDA_INJECT_PAYLOADS names 'sqs', which this layer does not have") for line in lines)
+    assert any("OTEL_PYTHON_URLLIB3_EXCLUDED_URLS is no regular expression" in line for line in lines)
+    assert [s.name for s in receiver.spans() if s.kind == 3] == ["STS.GetCallerIdentity"]
