@@ -4,6 +4,9 @@ Small instrumentations of the libraries that nearly every function uses, on `tra
 A module each, with `attach()`, called once when the library has been imported. What they emit stands in docs/telemetry.md.
 """
 
+from .. import tracing
+from ..say import cause, say
+
 
 def replace(owner, name, make):
     """Put `make(original)` in the place of the method `name` of the class `owner`, looking to introspection like the original."""
@@ -36,6 +39,51 @@ class _Hidden:
 
 
 HIDDEN = _Hidden()
+
+
+class Call:
+    """
+    A call under way, as a context manager: its span is current inside, HTTP clients beneath make none, and it fails when the block raises.
+
+    Nothing in here raises but what the block does.
+    """
+
+    __slots__ = ("_open", "span")
+
+    def __init__(self, span):
+        """`span` is running."""
+        self.span, self._open = span, []
+
+    def __enter__(self):
+        """Make the span current."""
+        self.guarded(self._enter)
+        return self
+
+    def _enter(self):
+        for manager in (lambda: tracing.use(self.span), tracing.suppress):  # suppress: what is current then
+            made = manager()
+            made.__enter__()
+            self._open.append(made)
+
+    def __exit__(self, kind, exc, trace):
+        """End the span; the error passes."""
+        for manager in reversed(self._open):
+            self.guarded(manager.__exit__, None, None, None)
+        if exc is not None:
+            hide(exc, trace)
+            self.guarded(self.failed, exc)
+        self.guarded(self.span.end)
+
+    def failed(self, exc):
+        """Say of the span how it failed."""
+        raise NotImplementedError
+
+    def guarded(self, function, *arguments):
+        """Call it; a failure is one line."""
+        try:
+            return function(*arguments)
+        except Exception as exc:  # noqa: BLE001 - never break the function
+            say(f"a call's span is incomplete: {cause(exc)}", topic="patches")
 
 
 def qualified(kind):

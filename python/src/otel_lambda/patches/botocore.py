@@ -4,7 +4,7 @@ from botocore.client import BaseClient
 
 from .. import tracing
 from ..say import cause, say
-from . import HIDDEN, aws, hide, payloads, replace, text
+from . import HIDDEN, Call, aws, payloads, replace, text
 
 beneath = None  # gives what completes contrib's span of a call, since that is attached: see `sending`
 _attached = False
@@ -109,45 +109,26 @@ def _begin(client, operation, parameters):
             return None
         service = str(client.meta.service_model.service_id)
         kind, attributes = aws.request(client, service, operation, parameters)
-        return Call(tracing.start(f"{service}.{operation}", kind, attributes, scope="otel_lambda.botocore"), service, operation)
+        return ServiceCall(tracing.start(f"{service}.{operation}", kind, attributes, scope="otel_lambda.botocore"), service, operation)
     except Exception as exc:  # noqa: BLE001 - never break the function
         say(f"a call of AWS has no span: {cause(exc)}", topic="botocore")
         return None
 
 
-class Call:
-    """A call under way, as a context manager: its span is current inside, and the HTTP client beneath makes none."""
+class ServiceCall(Call):
+    """A call of AWS under way."""
 
-    __slots__ = ("_operation", "_quiet", "_service", "_span", "_use")
+    __slots__ = ("_operation", "_service")
 
     def __init__(self, span, service, operation):
-        """`span` is running."""
-        self._span, self._service, self._operation = span, service, operation
-        self._use = tracing.use(span)
-
-    def __enter__(self):
-        """Make the span current."""
-        self._use.__enter__()
-        self._quiet = tracing.suppress()  # of what is current now
-        self._quiet.__enter__()
-        return self
-
-    def __exit__(self, kind, exc, trace):
-        """End the span; the error passes."""
-        try:
-            self._quiet.__exit__(None, None, None)
-            self._use.__exit__(None, None, None)
-            if exc is not None:
-                hide(exc, trace)
-                self._span.fail(aws.error(self._span, exc), text(exc), exc)
-        except Exception as problem:  # noqa: BLE001 - never break the function
-            say(f"a call's span is incomplete: {cause(problem)}", topic="botocore span")
-        finally:
-            self._span.end()
+        """`service` is botocore's service id."""
+        super().__init__(span)
+        self._service, self._operation = service, operation
 
     def answered(self, result):
-        """Say what came back."""
-        try:
-            aws.response(self._span, self._service, self._operation, result)
-        except Exception as exc:  # noqa: BLE001 - never break the function
-            say(f"a call's span is incomplete: {cause(exc)}", topic="botocore span")
+        """What came back."""
+        self.guarded(aws.response, self.span, self._service, self._operation, result)
+
+    def failed(self, exc):
+        """By the code that the service sent, or the exception."""
+        self.span.fail(aws.error(self.span, exc), text(exc), exc)

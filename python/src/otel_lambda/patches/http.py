@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from .. import tracing
 from ..say import cause, say
-from . import hide, qualified, text
+from . import Call, qualified, text
 
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"))
 _PORTS = {"http": 80, "https": 443}
@@ -33,49 +33,32 @@ class Excluded:
         return self._search is not None and self._search(url) is not None
 
 
-class Request:
-    """
-    A request under way, as a context manager: its span is current inside, and it ends with an error when the block raises.
+class Request(Call):
+    """A request under way; `headers` are what its context is written to, and taken out of again at the end."""
 
-    `headers` are what the context is written to, or None; `restore` takes it out of them again.
-    """
-
-    __slots__ = ("_before", "_quiet", "_use", "headers", "span")
+    __slots__ = ("_before", "headers")
 
     def __init__(self, span, headers):
-        """`span` is running."""
-        self.span, self.headers, self._before = span, headers, {}
-        self._use = tracing.use(span)
+        """`headers`: a dict or the like."""
+        super().__init__(span)
+        self.headers, self._before = headers, {}
 
     def __enter__(self):
-        """Make the span current, and write its context into the headers."""
-        self._use.__enter__()
-        self._quiet = tracing.suppress()  # of what is current now
-        self._quiet.__enter__()
-        if self.headers is not None:
-            try:
-                fields = {}
-                tracing.inject(fields)
-                self._before = {key: self.headers.get(key) for key in fields}
-                self.headers.update(fields)
-            except Exception as exc:  # noqa: BLE001 - the request goes as the user made it
-                say(f"a request carries no trace context: {cause(exc)}", topic="http headers")
+        """Write the context into the headers."""
+        super().__enter__()
+        self.guarded(self._inject)
         return self
 
+    def _inject(self):
+        fields = {}
+        tracing.inject(fields)
+        self._before = {key: self.headers.get(key) for key in fields}
+        self.headers.update(fields)
+
     def __exit__(self, kind, exc, trace):
-        """End the span; the error passes."""
-        try:
-            self._quiet.__exit__(None, None, None)
-            self._use.__exit__(None, None, None)
-            if exc is not None:
-                hide(exc, trace)
-                self.failed(exc)
-            if self._before:
-                self.restore(self.headers)
-        except Exception as problem:  # noqa: BLE001 - never break the function
-            say(f"a request's span is incomplete: {cause(problem)}", topic="http span")
-        finally:
-            self.span.end()
+        """Clean the headers, and end the span; the error passes."""
+        self.guarded(self.restore, self.headers)
+        super().__exit__(kind, exc, trace)
 
     def restore(self, headers):
         """Make `headers` what they were before the context was written to them, so that the function sees its request as it made it."""
@@ -86,11 +69,8 @@ class Request:
                 headers[key] = value
 
     def answered(self, read, response):
-        """What came back; `read(self, response)` calls `status`. It never raises: a function may have a client that answers with anything."""
-        try:
-            read(self, response)
-        except Exception as exc:  # noqa: BLE001 - never break the function
-            say(f"a request's span is incomplete: {cause(exc)}", topic="http span")
+        """What came back; `read(self, response)` calls `status`. A function may have a client that answers with anything."""
+        self.guarded(read, self, response)
 
     def status(self, code, version=None):
         """The status code, and the protocol as http.client numbers it; 4xx and 5xx are errors of a client."""
