@@ -73,7 +73,7 @@ def install(disabled, enabled=(), contrib=False):
     """
     Attach what is already imported, and wait for the rest.
 
-    The first two are names of the table; '*' disables all, and when some are `enabled` no other is wanted. `contrib`: contrib's also where we have our own.
+    The first two are names of the table; '*' disables all, and when some are `enabled` no other is wanted. `contrib`: also where we have our own.
     """
     if "*" in disabled:
         return
@@ -113,7 +113,6 @@ def _attach(name, instrumentor):
     if instrumentor.startswith("patches."):
         import_module("." + instrumentor, __package__).attach()
         return
-    options = {}
     if name in ("botocore", "aiobotocore"):
         from . import sending
 
@@ -122,7 +121,7 @@ def _attach(name, instrumentor):
     # The check of versions would read every installed package's metadata (54 ms).
     with quick.imports():
         found = getattr(import_module("opentelemetry.instrumentation." + module), attribute)
-    found().instrument(skip_dep_check=True, **options)
+    found().instrument(skip_dep_check=True)
 
 
 class Finder:
