@@ -176,20 +176,6 @@ def test_a_receiver_that_hangs_up_after_reading(start, receiver, python):
     assert function.said() == []
 
 
-def test_wrappers_in_a_chain(start, receiver, python, layer, tmp_path):
-    other = tmp_path / "other"
-    other.write_text('#!/bin/sh\nexport CHAINED=yes\nexec "$@"\n')
-    other.chmod(0o755)
-    source = "import os\ndef handler(e, c):\n    return os.environ.get('CHAINED')"
-    assert start(python, source, OTEL_LAMBDA_NEXT_WRAPPER=str(other)).invoke({}).json == "yes"
-    assert start(python, source, OTEL_LAMBDA_NEXT_WRAPPER=str(layer / "otel-instrument"), wrapper="otel-instrument").invoke({}).json is None
-    missing = start(python, source, OTEL_LAMBDA_NEXT_WRAPPER="/no/such/file")
-    assert missing.invoke({}).json is None
-    (line,) = missing.said()
-    assert "/no/such/file" in line
-    assert len(receiver.spans()) == 3
-
-
 def test_an_exporter_that_raises(start, receiver, damaged, python):
     (damaged / "python/otel_lambda/otlp.py").write_text("def request(spans, resource):\n    raise MemoryError('ours')")
     shutil.rmtree(damaged / "python/otel_lambda/__pycache__")

@@ -21,7 +21,7 @@ def __getattr__(name):
     """The handler, resolved when the client asks for it: an error raised while a module is imported would be reported as that of our import."""
     if name != "handler":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    target = os.environ.get("ORIG_HANDLER", "")
+    target = os.environ.get("OTEL_LAMBDA_ORIG_HANDLER", os.environ.get("ORIG_HANDLER", ""))
     os.environ["_HANDLER"] = target
     telemetry = _start()
     wrapped = _wrap(_resolve(target), telemetry)
