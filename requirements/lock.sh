@@ -15,8 +15,8 @@ done
 # They run in every Python version of the catalogue, so they are resolved for the oldest.
 PYTHON_VERSION=3.10 compile "$@" requirements/runtime-python.in -o requirements/runtime-python.txt
 PYTHON_VERSION=3.10 compile "$@" -c requirements/runtime-python.txt requirements/powertools.in -o requirements/powertools.txt
-# Client libraries that functions bring, for tests.
-for name in clients-oldest clients-newest clients-async; do
+# Libraries that functions bring, and what our own code is compared with, for tests.
+for name in clients-oldest clients-newest clients-async propagator-b3; do
     PYTHON_VERSION=3.10 compile "$@" "requirements/$name.in" -o "requirements/$name.txt"
 done
 # What the Python layer ships: also for all of the catalogue's versions. Its folder keeps it, because its recipe is what reads it.

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from otel_layers import toolchain
-from parts import ROOT
+from parts import PROJECT, ROOT
 
 # Run inside the layer, on each interpreter. `calls` is what both kinds of spans are told; what comes out is compared field by field.
 SAME = """
@@ -15,7 +15,7 @@ sys.path[:0] = [sys.argv[1] + "/python"]
 sys.path.append(sys.argv[1] + "/otel-python")
 import logging
 logging.disable(logging.CRITICAL)
-from otel_lambda import bridge, ids, otlp, propagation, recorder, resource, sdk, tracing
+from otel_lambda import bridge, export, ids, otlp, propagation, recorder, resource, sdk, settings, tracing
 tracing.propagators = propagation.Propagators(("tracecontext", "baggage"), True)
 
 class Odd:
@@ -110,7 +110,7 @@ for seed in SEEDS:  # begun by the recorder, ended by the SDK
 described = resource.build()
 kept.kept.clear()
 recorder.keep = None
-sdk.assemble(described, kept)
+sdk.assemble(described, kept, export.Delivery(), settings.read("/opt"))
 for span, calls, end, early in opened:
     if early:
         bridge.translated(tracing.Context(span))
@@ -154,7 +154,7 @@ def test_the_same_calls_give_the_same_bytes(layer, version):
 FORMATS = """
 import os, random, sys
 sys.path[:0] = [sys.argv[1] + "/python"]
-sys.path.append(sys.argv[1] + "/otel-python")
+sys.path += [sys.argv[1] + "/otel-python", sys.argv[3]]
 import logging
 logging.disable(logging.CRITICAL)
 from opentelemetry import baggage, trace
@@ -233,7 +233,8 @@ print("same")
 
 
 def test_every_format_reads_and_writes_what_opentelemetrys_does(layer, version):
-    assert inside(layer, version, FORMATS, "0") == ["same"]
+    b3 = toolchain.target(PROJECT, ROOT / "requirements/propagator-b3.txt", str(toolchain.interpreters()[version]), f"propagator-b3-python{version}")
+    assert inside(layer, version, FORMATS, "0", str(b3)) == ["same"]
 
 
 PROCESSES = """

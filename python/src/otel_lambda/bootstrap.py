@@ -25,6 +25,8 @@ def __getattr__(name):
     os.environ["_HANDLER"] = target
     telemetry = _start()
     wrapped = _wrap(_resolve(target), telemetry)
+    if telemetry is not None and telemetry.snapshot is not None:
+        telemetry.snapshot.initialised()
     globals()["handler"] = wrapped
     return wrapped
 

@@ -11,11 +11,17 @@ SDK_VERSION = "1.45.1"  # of requirements.txt, which a test compares
 class Resource:
     """Attributes that go with every request."""
 
-    __slots__ = ("attributes", "schema_url")
+    __slots__ = ("attributes", "copies", "schema_url")
 
     def __init__(self, attributes):
         """A dict."""
-        self.attributes, self.schema_url = attributes, ""
+        self.attributes, self.copies, self.schema_url = attributes, [], ""
+
+    def change(self, key, value):
+        """Another value from now on, also in the SDK's copies, which all its providers share and which have no way to be changed."""
+        self.attributes[key] = value
+        for copy in self.copies:
+            copy.attributes._dict[key] = value
 
 
 def build():

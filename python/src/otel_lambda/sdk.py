@@ -21,6 +21,7 @@ def assemble(resource, spans, delivery, settings):
         for key, value in Resource.create().attributes.items():
             resource.attributes.setdefault(key, value)
     described, generator = Resource(resource.attributes), ids.Urandom()
+    resource.copies.append(described)
     provider = safe(TracerProvider, "_tracers_lock")(
         limits.sampler(), described, shutdown_on_exit=False, id_generator=generator, span_limits=limits.spans()
     )

@@ -11,10 +11,12 @@ from .variables import flag
 class Telemetry:
     """The running telemetry."""
 
-    __slots__ = ("announcer", "cold", "delivery", "handler", "ready", "settings")
+    __slots__ = ("announcer", "cold", "delivery", "handler", "ready", "settings", "snapshot")
 
     def begin(self, event, context):
         """Start the spans of an invocation."""
+        if self.snapshot is not None:
+            self.snapshot.check()
         cold, self.cold = self.cold and time.time() - self.ready < 10, False  # later: the environment was made ready ahead of need
         if self.handler is not None:
             self.handler.attach()
@@ -59,6 +61,11 @@ def start(root):
 
         correlation.install(described.attributes["service.name"])
     instrumentations.install(settings.disabled_instrumentations, settings.enabled_instrumentations, contrib=settings.sdk)
-    telemetry.cold = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand") == "on-demand"
+    kind = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+    telemetry.cold, telemetry.snapshot = kind == "on-demand", None
+    if kind == "snap-start":
+        from .snapstart import Snapshot
+
+        telemetry.snapshot = Snapshot(telemetry.delivery, described)
     telemetry.ready = time.time()
     return telemetry

@@ -52,6 +52,29 @@ def test_snap_start_restores_once_runs_the_hooks_and_reports(tmp_path: Path) -> 
     assert not {"initDurationMs", "restoreDurationMs"} & set(second)
 
 
+def test_the_python_layer_around_a_snapshot(tmp_path: Path) -> None:
+    source = """
+        from opentelemetry import trace
+        trace.get_tracer("t").start_span("before").end()
+        def handler(event, context):
+            return 1
+    """
+    wrapped = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-handler"}
+    with backend.serve() as received:
+        made = function(tmp_path, source, layers=(built("python"),), environment=wrapped)
+        with environment(PROJECT, made, Endpoints(backend_http=("127.0.0.1", received.http_port)), mode=Mode("snap-start")) as env:
+            early = otlp.spans(received.resource_spans())
+            assert [span.name for span in early] == ["before"], "sent before the snapshot was made"
+            assert [result(env.invoke(b"{}")) for _ in range(2)] == [1, 1]
+        later = [span for span in otlp.spans(received.resource_spans()) if span.name != "before"]
+    stream = early[0].resource["faas.instance"]
+    names = {span.resource["faas.instance"] for span in later}
+    assert len(names) == 1
+    assert stream not in names, "the name that the snapshot had"
+    assert [span.attributes["faas.coldstart"] for span in later] == [False, False]
+    assert len({span.trace_id for span in later} | {early[0].trace_id}) == 3
+
+
 def test_a_restore_that_fails_is_followed_by_an_init_inside_the_invocation(tmp_path: Path) -> None:
     source = """
         from snapshot_restore_py import register_after_restore
