@@ -26,7 +26,6 @@ TABLE = (
     ("falcon", "falcon", "falcon:FalconInstrumentor"),
     ("fastapi", "fastapi", "fastapi:FastAPIInstrumentor"),
     ("flask", "flask", "flask:FlaskInstrumentor"),
-    ("google.genai", "google-genai", "google_genai:GoogleGenAiSdkInstrumentor"),
     ("grpc", "grpc_client", "grpc:GrpcInstrumentorClient"),
     ("grpc", "grpc_server", "grpc:GrpcInstrumentorServer"),
     ("grpc.aio", "grpc_aio_client", "grpc:GrpcAioInstrumentorClient"),
