@@ -125,9 +125,9 @@ class Exporter:
             try:
                 self._post(batch, seconds, {END: ends} if last else None)
             except network.Refused as exc:
-                self.lost(batch, str(exc))
+                self.lost(batch, self._advised(str(exc)))
             except Exception as exc:  # noqa: BLE001 - whatever it is, the function goes on
-                why = str(exc) if isinstance(exc, network.Failed) else cause(exc)
+                why = self._advised(str(exc) if isinstance(exc, network.Failed) else cause(exc))
                 self.lost(batch + self.take(None), why)
                 return why
             if last:
@@ -160,6 +160,12 @@ class Exporter:
         """Count what could not be delivered, and say it."""
         if batch:
             self._say(self.count(batch), why)
+
+    def _advised(self, why):
+        from .advice import about
+
+        advice = about(self.destination, why)
+        return f"{why}; {advice}" if advice else why
 
     def _say(self, count, why):
         self.dropped += count

@@ -7,6 +7,7 @@ from .say import say
 from .variables import one_of, whole, words
 
 DEFAULT_PROPAGATORS = ("tracecontext", "baggage", "xray")
+_OTHERS = (("DD_LAMBDA_HANDLER", "Datadog"), ("NEW_RELIC_LAMBDA_HANDLER", "New Relic"), ("LUMIGO_ORIGINAL_HANDLER", "Lumigo"))
 
 
 class Settings:
@@ -49,6 +50,9 @@ def read(root: str) -> Settings:
     for name in ("OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"):
         if env.get(name):
             say(f"{name} is set, but this layer is configured by variables: the file is not read")
+    for variable, layer in _OTHERS:
+        if env.get(variable):
+            say(f"{layer} wraps this function's handler too ({variable} is set): each invocation is traced twice, keep one of the two layers")
     return s
 
 
