@@ -61,11 +61,11 @@ def test_a_key_that_the_backend_does_not_know(start, receiver, python):
 
 
 @pytest.mark.parametrize(
-    ("variable", "layer"), [("DD_LAMBDA_HANDLER", "Datadog"), ("NEW_RELIC_LAMBDA_HANDLER", "New Relic"), ("LUMIGO_ORIGINAL_HANDLER", "Lumigo")]
+    ("variable", "other"), [("DD_LAMBDA_HANDLER", "Datadog"), ("NEW_RELIC_LAMBDA_HANDLER", "New Relic"), ("LUMIGO_ORIGINAL_HANDLER", "Lumigo")]
 )
-def test_two_telemetry_layers(start, receiver, python, variable, layer):
+def test_two_telemetry_layers(start, receiver, python, variable, other):
     function = start(python, ECHO, **{variable: "app.handler"})
     assert function.invoke(1).json == [1]
     (line,) = function.said()
-    assert f"{layer} wraps this function's handler too ({variable} is set)" in line
+    assert f"{other} wraps this function's handler too ({variable} is set)" in line
     assert len(receiver.spans()) == 1

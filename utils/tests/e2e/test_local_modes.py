@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2e.local_parts import EXTENSION, PROJECT, function, layer, result, said
+from e2e.local_parts import EXTENSION, PROJECT, built, function, layer, result, said
 from otel_layers.local import Endpoints, Mode, environment
+from otel_layers.local.backend import Backend
 
 TYPE = """
     import os
@@ -60,13 +61,14 @@ def test_the_python_layer_around_a_snapshot(tmp_path: Path) -> None:
             return 1
     """
     wrapped = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-handler"}
-    with backend.serve() as received:
+    with Backend() as received:
         made = function(tmp_path, source, layers=(built("python"),), environment=wrapped)
         with environment(PROJECT, made, Endpoints(backend_http=("127.0.0.1", received.http_port)), mode=Mode("snap-start")) as env:
-            early = otlp.spans(received.resource_spans())
+            assert env.inits
+            early = received.spans()
             assert [span.name for span in early] == ["before"], "sent before the snapshot was made"
             assert [result(env.invoke(b"{}")) for _ in range(2)] == [1, 1]
-        later = [span for span in otlp.spans(received.resource_spans()) if span.name != "before"]
+        later = [span for span in received.spans() if span.name != "before"]
     stream = early[0].resource["faas.instance"]
     names = {span.resource["faas.instance"] for span in later}
     assert len(names) == 1
