@@ -76,7 +76,9 @@ def attributes(owner: Any) -> dict[str, Any]:
     return {a.key: value(a.value) for a in owner.attributes}
 
 
-class _Quiet(BaseHTTPRequestHandler):
+class Quiet(BaseHTTPRequestHandler):
+    """A handler of requests that logs nothing and answers in one piece."""
+
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
@@ -104,7 +106,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def _serving(handler: type[_Quiet], port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def serving(handler: type[Quiet], port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server with `handler`; gives its port."""
     server = _Server(("127.0.0.1", port), handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -123,7 +126,7 @@ def receiving(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Rece
     """An OTLP receiver, at any free port unless one is asked for."""
     state = Receiver()
 
-    class Handler(_Quiet):
+    class Handler(Quiet):
         def setup(self) -> None:
             super().setup()
             state.connections += 1
@@ -138,7 +141,7 @@ def receiving(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Rece
             state.requests.append((dict(self.headers), body))
             self.reply(status, state.reply(self.path))
 
-    with _serving(Handler, port, tls) as state.port:
+    with serving(Handler, port, tls) as state.port:
         yield state
 
 
@@ -223,7 +226,7 @@ def variables(port: int, layer: Path | None, task: Path, packages: Path) -> dict
 def runtime_api(work: Callable[[], Any], post: Callable[[str, Any, bytes], None]) -> Iterator[int]:
     """A Runtime API: `work` blocks for (headers, body) of the next invocation, None to hang up; `post` gets what the client posts."""
 
-    class Handler(_Quiet):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             found = ({}, b"") if self.path.endswith("/restore/next") else work()
             if found is None:
@@ -236,7 +239,7 @@ def runtime_api(work: Callable[[], Any], post: Callable[[str, Any, bytes], None]
             self.reply(202)
             post(self.path, self.headers, body)
 
-    with _serving(Handler) as port:
+    with serving(Handler) as port:
         yield port
 
 

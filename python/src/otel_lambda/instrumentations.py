@@ -23,15 +23,13 @@ TABLE = (
     ("celery.app.base", "celery", "celery:CeleryInstrumentor"),
     ("confluent_kafka", "confluent_kafka", "confluent_kafka:ConfluentKafkaInstrumentor"),
     ("django.core.handlers.base", "django", "django:DjangoInstrumentor"),
-    ("falcon", "falcon", "falcon:FalconInstrumentor"),
     ("fastapi", "fastapi", "fastapi:FastAPIInstrumentor"),
     ("flask", "flask", "flask:FlaskInstrumentor"),
     ("grpc", "grpc_client", "grpc:GrpcInstrumentorClient"),
     ("grpc", "grpc_server", "grpc:GrpcInstrumentorServer"),
-    ("grpc.aio", "grpc_aio_client", "grpc:GrpcAioInstrumentorClient"),
-    ("grpc.aio", "grpc_aio_server", "grpc:GrpcAioInstrumentorServer"),
+    ("grpc", "grpc_aio_client", "grpc:GrpcAioInstrumentorClient"),
+    ("grpc", "grpc_aio_server", "grpc:GrpcAioInstrumentorServer"),
     ("httpx", "httpx", "httpx:HTTPXClientInstrumentor"),
-    ("httpx2", "httpx2", "httpx:HTTPX2ClientInstrumentor"),
     ("jinja2", "jinja2", "jinja2:Jinja2Instrumentor"),
     ("kafka", "kafka", "kafka:KafkaInstrumentor"),
     ("mysql.connector", "mysql", "mysql:MySQLInstrumentor"),
@@ -103,6 +101,8 @@ def attach(name, instrumentor):
         else:
             _attach(name, instrumentor)
     except Exception as exc:  # noqa: BLE001 - never break the function
+        if name == "sqlalchemy" and "greenlet" in str(exc):
+            return  # contrib's last step is for asyncio, which does without greenlet as little as the library itself
         say(f"{name} is not traced: {cause(exc)}")
 
 
@@ -147,6 +147,9 @@ class Finder:
                     load(module)
             else:
                 load(module)
+            parent, _, child = fullname.rpartition(".")
+            if parent in sys.modules:
+                setattr(sys.modules[parent], child, module)  # as the import system does, but only after us
             for each in wanted:
                 attach(*each)
 

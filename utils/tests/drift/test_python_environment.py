@@ -76,3 +76,17 @@ def test_what_needs_the_sdk(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path
     for value, needed in values[expected].items():
         monkeypatch.setenv(name, value)
         assert settings.read(str(tmp_path)).sdk is needed, value
+
+
+def test_every_library_is_on_the_page_and_no_other() -> None:
+    sys.path.append(str(SOURCES.parent))
+    from otel_lambda.instrumentations import OWN, TABLE, THREADS
+
+    shown = re.findall(r"^\| `([\w-]+)` \| (.+?) \| (ours|contrib)", PAGE.split("## Libraries")[1], re.MULTILINE)
+    wanted: dict[str, list[str]] = {}
+    for module, name, _ in (*TABLE, *THREADS):
+        wanted.setdefault(name, []).append(f"`{module}`")
+    own = {*OWN, *(name for _, name, _ in THREADS)}
+    assert sorted(shown) == sorted(
+        (name, ", ".join(dict.fromkeys(modules)), "ours" if name in own else "contrib") for name, modules in wanted.items()
+    )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from e2e import local_parts
 from e2e.local_parts import PROJECT, built
-from otel_layers import local
-from otel_layers.cli.conformance import cases, propagation, runner
+from otel_layers import cli, local
+from otel_layers.cli.conformance import cases, fuzz, propagation, runner
 from otel_layers.cli.conformance.cases import Case
 from otel_layers.cli.verbs import conformance
 from otel_layers.local import runtimes
@@ -86,6 +88,62 @@ def test_which_parent_was_chosen_is_said_once_at_debug_level(layers: list[tuple[
 def test_the_page_says_what_is_said_at_debug_level() -> None:
     text = (ROOT / "docs/telemetry.md").read_text()
     assert [words for row in SAID for words in re.split("; |[.] ", row[3]) if words not in text] == []
+
+
+def test_fuzzed_events_change_nothing(layers: list[tuple[str, Path]]) -> None:
+    for language, path in layers:
+        runtime = [name for name in HERE if PROJECT.catalogue.runtimes[name].language == language][-1]
+        assert fuzz.run(PROJECT, runner.Job(language, runtime, tuple(CASES), path, "auto"), seed=5, count=500) == []
+
+
+# A wrapper that answers for the function: every other event is handed on with a key more, and nothing is traced.
+MEDDLER = {
+    "wrapper*": """
+        #!/bin/sh
+        export MEANT="$_HANDLER" _HANDLER=meddler.handler
+        exec "$@"
+        """,
+    "python/meddler.py": """
+        import importlib, os
+        module, _, name = os.environ["MEANT"].rpartition(".")
+        meant = getattr(importlib.import_module(module), name)
+
+        def handler(event, context):
+            if isinstance(event, dict):
+                event["meddled"] = True
+            return meant(event, context)
+        """,
+}
+
+
+def test_the_fuzzer_finds_what_is_wrong(tmp_path: Path) -> None:
+    shared = {**cases.common(ROOT)["environment"], "AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}
+    chosen = [one for one in cases.load(ROOT, ["direct-*", "value-null"]) if one.conditions.environment == cases.common(ROOT)["environment"]]
+    meddled = [
+        dataclasses.replace(one, expected=dataclasses.replace(one.expected, conditions=dataclasses.replace(one.conditions, environment=shared)))
+        for one in chosen
+    ]
+    found = fuzz.run(
+        PROJECT,
+        runner.Job("python", local_parts.runtime(), tuple(meddled), local_parts.layer(tmp_path, "meddler", MEDDLER), "auto"),
+        seed=5,
+        count=60,
+    )
+    assert [one.number for one in found] == list(range(60))
+    assert all("0 SERVER spans" in one.differences for one in found)
+    changed = [one for one in found if any("the function's output" in words and "meddled" in words for words in one.differences)]
+    assert len(changed) == sum(isinstance(json.loads(one.event), dict) for one in found) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_invoke_passes_for_each_event(layers: list[tuple[str, Path]], case: Case) -> None:
+    folder = ROOT / cases.FOLDER
+    for language, path in layers:
+        handler = cases.common(ROOT)["handlers"][language]
+        words = ["invoke", "--code", folder / "functions" / language, "--handler", handler, "--layer", path, "--quiet"]
+        words += ["--event", folder / f"events/{case.name}.json", "--expect", folder / f"expected/{case.name}.json"]
+        assert cli.main([str(word) for word in words]) == 0
 
 
 def test_the_runner_finds_what_is_wrong(layers: list[tuple[str, Path]]) -> None:
