@@ -14,7 +14,7 @@ from typing import Any
 
 from otel_layers import toolchain
 from parts import PROJECT
-from sandbox import _Quiet, _serving
+from sandbox import Quiet, serving
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Server:
     arrived: list[Arrived] = field(default_factory=list)
 
 
-class _Noting(_Quiet):
+class _Noting(Quiet):
     state: Server
 
     def note(self) -> Arrived:
@@ -88,7 +88,7 @@ class _Web(_Noting):
 def web() -> Iterator[Server]:
     """A web server."""
     state = Server()
-    with _serving(type("Web", (_Web,), {"state": state})) as state.port:
+    with serving(type("Web", (_Web,), {"state": state})) as state.port:
         yield state
 
 
@@ -143,7 +143,7 @@ def aws() -> Iterator[Server]:
 
     Proxy.state = state
     try:
-        with _serving(Proxy) as state.port:
+        with serving(Proxy) as state.port:
             yield state
     finally:
         moto.stop()

@@ -167,7 +167,7 @@ def test_the_table_names_what_is_shipped(layer):
         if parser.has_section("opentelemetry_instrumentor"):
             known |= {(name, value.removeprefix("opentelemetry.instrumentation.")) for name, value in parser["opentelemetry_instrumentor"].items()}
     rows = re.findall(r'^    \("([\w.]+)", "([\w-]+)", "([\w.:]+)"\),$', (layer / "python/otel_lambda/instrumentations.py").read_text(), re.MULTILINE)
-    assert len(rows) >= 45
+    assert len(rows) >= 43
     assert {(name, instrumentor) for _, name, instrumentor in rows} == known
 
 
