@@ -80,6 +80,14 @@ SPAN = Span("1" * 32, "2" * 16, "", "a", "SERVER", 5, 6, {"faas.invocation_id": 
 CHILD = replace(SPAN, span_id="3" * 16, parent_id="2" * 16, kind="CONSUMER")
 
 
+def test_no_fuzzed_event_is_larger_than_lambda_takes():
+    large = [["x" * 300_000] * 3]
+    sizes = [len(json.dumps(event)) for event in fuzz.events(large, 1, 40)]
+    assert len(sizes) == 40
+    assert max(sizes) <= 6_291_556
+    assert max(sizes) > 1_500_000, "some grow"
+
+
 def test_what_every_fuzzed_event_must_give():
     def wrong(*spans, event=b"{}"):
         return fuzz.differences(event, spans, "r")

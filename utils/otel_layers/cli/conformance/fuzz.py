@@ -20,6 +20,7 @@ from typing import Any
 from ... import local
 from ...local.backend import Backend
 from ...local.expectation import Conditions, Expectation
+from ...local.model import MAX_PAYLOAD
 from ...local.otlp import Span
 from ...project import Project
 from . import runner
@@ -97,13 +98,15 @@ RESULTS: tuple[Any, ...] = (
 
 
 def events(seeds: Sequence[Any], seed: int, count: int) -> Iterator[Any]:
-    """`count` events, the same for the same seed."""
+    """`count` events that Lambda would take, the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311 - what it makes must be made again
-    for _ in range(count):
+    while count:
         event = copy.deepcopy(chance.choice(seeds))
         for _ in range(chance.choice((1, 1, 2, 3, 5, 8))):
             event = _mutated(chance, event, seeds)
-        yield event
+        if len(json.dumps(event)) <= MAX_PAYLOAD:
+            count -= 1
+            yield event
 
 
 def _mutated(chance: random.Random, event: Any, seeds: Sequence[Any]) -> Any:
