@@ -168,7 +168,11 @@ def test_the_table_names_what_is_shipped(layer):
             known |= {(name, value.removeprefix("opentelemetry.instrumentation.")) for name, value in parser["opentelemetry_instrumentor"].items()}
     rows = re.findall(r'^    \("([\w.]+)", "([\w-]+)", "([\w.:]+)"\),$', (layer / "python/otel_lambda/instrumentations.py").read_text(), re.MULTILINE)
     assert len(rows) >= 43
-    assert {(name, instrumentor) for _, name, instrumentor in rows} == known
+    together = (
+        "httpx2",
+        "httpx:HTTPX2ClientInstrumentor",
+    )  # its module imports httpx and httpx2 when both are there, so that neither could be waited for
+    assert {(name, instrumentor) for _, name, instrumentor in rows} == known - {together}
 
 
 def test_nothing_of_ours_is_on_the_runtimes_own_path(layer):
