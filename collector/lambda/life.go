@@ -12,10 +12,12 @@ import (
 )
 
 const (
-	patience    = 2 * time.Second        // longest wait for a flush
-	reserve     = 500 * time.Millisecond // left of the invocation's time
-	lastReserve = 150 * time.Millisecond // left of the shutdown's time
-	idleSpell   = 3 * time.Second        // connections that rested longer are not trusted
+	patience    = 2 * time.Second         // longest wait for a flush
+	reserve     = 500 * time.Millisecond  // left of the invocation's time
+	lastReserve = 150 * time.Millisecond  // left of the shutdown's time
+	longestEnd  = 2 * time.Second         // what Lambda gives at SHUTDOWN
+	shortestEnd = 1250 * time.Millisecond // of it, when the runtime has taken its part
+	idleSpell   = 3 * time.Second         // connections that rested longer are not trusted
 )
 
 // Collector is what the life drives.
@@ -69,7 +71,7 @@ func (e *Extension) Run(ctx context.Context, c Collector) (deadline time.Time, r
 			pause = min(2*pause, 5*time.Second)
 			continue
 		case event.Type == Shutdown:
-			return event.Deadline().Add(-lastReserve), event.Reason
+			return time.Now().Add(ending(time.Until(event.Deadline()))), event.Reason
 		case event.Type == Invoke:
 			e.safely(func() { e.invocation(ctx, event, c) })
 		}
@@ -97,13 +99,13 @@ func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
 	}
 	defer e.Ends.Forget(event.RequestID)
 	left := time.Until(event.Deadline())
+	if left <= 0 { // an invocation that has just begun is not over: the clocks differ
+		left = patience + reserve
+	}
+	deadline := time.Now().Add(left) // of the monotonic clock, which nobody sets
 	late := time.NewTimer(left)
 	defer late.Stop()
-	trust := patience
-	if left > 0 { // else the clocks differ
-		trust = min(patience, left/2)
-	}
-	doubt := time.NewTimer(trust)
+	doubt := time.NewTimer(min(patience, left/2))
 	defer doubt.Stop()
 	for done := false; !done; {
 		select {
@@ -125,7 +127,7 @@ func (e *Extension) invocation(ctx context.Context, event Event, c Collector) {
 	if hold && !e.pace.old(now(), c.Oldest()) {
 		return
 	}
-	flush, cancel := context.WithTimeout(ctx, host.Budget(now(), event.Deadline(), reserve, e.Flush.Wait))
+	flush, cancel := context.WithTimeout(ctx, host.Budget(time.Now(), deadline, reserve, e.Flush.Wait))
 	defer cancel()
 	c.Flush(flush)
 }
@@ -155,6 +157,11 @@ func (e *Extension) safely(do func()) {
 	if err := delivery.Safely(func() error { do(); return nil }); err != nil {
 		e.Logger.Error("a component failed, the extension goes on", zap.Error(err))
 	}
+}
+
+// ending is how long the end may take when so much is left of what SHUTDOWN tells: what Lambda gives is known, and its clock is not ours.
+func ending(left time.Duration) time.Duration {
+	return min(max(left, shortestEnd), longestEnd) - lastReserve
 }
 
 // now is the wall time without the monotonic clock, which may stand still in a freeze.

@@ -70,6 +70,32 @@ func TestAnInvocationThatTimesOutIsNotFlushedButLeftToSHUTDOWN(t *testing.T) {
 	})
 }
 
+// Lambda tells deadlines by its clock, and ours may be set at any time.
+func TestAnInvocationIsFlushedAtItsEndThoughTheClocksDiffer(t *testing.T) {
+	for _, ahead := range []time.Duration{time.Hour, -time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &stubborn{}
+			e := &Extension{Ends: &Ends{}, Telemetry: &Telemetry{}, Logger: zap.NewNop(), Flush: Flush{Policy: End, Wait: patience}}
+			e.pace = pace{Flush: e.Flush}
+			go func() { time.Sleep(500 * time.Millisecond); e.Ends.Finish("r") }()
+			e.invocation(t.Context(), Event{RequestID: "r", DeadlineMs: time.Now().Add(3*time.Second - ahead).UnixMilli()}, s)
+			if len(s.flushed) != 1 || s.flushed[0] < time.Second {
+				t.Errorf("our clock is %s ahead: flushed %v", ahead, s.flushed)
+			}
+		})
+	}
+}
+
+func TestSHUTDOWNHasTheTimeThatLambdaGivesThoughTheClocksDiffer(t *testing.T) {
+	for told, want := range map[time.Duration]time.Duration{
+		1700 * time.Millisecond: 1700 * time.Millisecond, 200 * time.Millisecond: shortestEnd, -time.Hour: shortestEnd, time.Hour: longestEnd,
+	} {
+		if got := ending(told); got != want-lastReserve {
+			t.Errorf("told %s: %s, not %s", told, got, want-lastReserve)
+		}
+	}
+}
+
 func TestASubscriptionThatNeverDeliversHoldsTwoSecondsInAll(t *testing.T) {
 	for name, c := range map[string]struct {
 		event time.Duration // when the first telemetry event comes; 0: never

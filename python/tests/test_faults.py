@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from otel_lambda import export
 from sandbox import attributes
 
 ECHO = "def handler(event, context):\n    return [event]"
@@ -136,14 +137,28 @@ def test_a_backend_that_hangs_is_waited_for_until_the_deadline_allows(start, rec
     function = start(python, source, OTEL_EXPORTER_OTLP_TIMEOUT="100")
     try:
         assert function.invoke({}, seconds=30).json > 0
-        assert function.invoke({}, seconds=0.4).json < 500  # no time for it: kept, not lost
     finally:
         release.set()
     (line,) = function.said()
     assert "no answer within 0.1 s" in line
     receiver.answer = lambda _: 200
     function.invoke({}, seconds=30)
-    assert [attributes(s)["faas.invocation_id"] for s in receiver.spans()] == ["request-2", "request-3"]
+    assert [attributes(s)["faas.invocation_id"] for s in receiver.spans()] == ["request-2"]
+
+
+@pytest.mark.parametrize("seconds", [0.4, -1.0, -3600.0])
+def test_little_time_and_a_clock_that_was_set_since_keep_nothing_back(start, receiver, python, seconds):
+    """A function whose time-out is less than a second, or whose clock is ahead of Lambda's, would never send at all."""
+    function = start(python, "def handler(event, context):\n    return context.get_remaining_time_in_millis()")
+    for n in range(1, 4):
+        assert function.invoke({}, seconds=seconds).json <= max(0, seconds * 1000)
+        assert [attributes(s)["faas.invocation_id"] for s in receiver.spans()] == [f"request-{m}" for m in range(1, n + 1)]
+    assert function.said() == []
+
+
+def test_a_flush_ends_before_the_deadline():
+    given = (None, 60.0, 2.0, 1.0, 0.4, 0.0, -5.0)
+    assert [export.within(left) for left in given] == [2.0, 2.0, 1.5, 0.5, 0.2, 2.0, 2.0]
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 503])

@@ -10,7 +10,14 @@ from .say import cause, say
 
 LONGEST = 2.0  # seconds that one flush may take
 END = "X-Otel-Lambda-Invocation-End"  # its value is the request id
-SPARE = 0.5  # seconds before the function's deadline that are never used
+SPARE = 0.5  # seconds before the function's deadline that are not used, or half of what is left when that is less
+
+
+def within(left):
+    """Seconds that a flush may take of the `left` ones before the function's deadline; None when nobody knows."""
+    if left is None or left <= 0:  # who lives on after the deadline has another clock than Lambda
+        return LONGEST
+    return min(LONGEST, max(left - SPARE, left / 2))
 
 
 class Delivery:

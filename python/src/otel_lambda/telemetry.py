@@ -31,7 +31,7 @@ class Telemetry:
             left = invocation.remaining(opened) if opened is not None else None
             request = opened.request if opened is not None else ""
             ends = request if request.isascii() and request.isprintable() else ""  # it becomes a header
-            self.delivery.flush(export.LONGEST if left is None else min(export.LONGEST, left - export.SPARE), ends)
+            self.delivery.flush(export.within(left), ends)
 
 
 def start(root):

@@ -61,6 +61,7 @@ class Current:
     trace_header: str
     started_at: int
     deadline_at: int
+    deadline_ms: int  # the same as it is told, by the wall clock
     handed_at: int = 0
     response: bytes | None = None
     error: dict[str, Any] | None = None

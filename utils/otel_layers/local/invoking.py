@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..function import Function
+from . import model
 from .generation import Current, Generation
 from .model import Init, Invocation, Phase, wall
 
@@ -18,19 +19,20 @@ def current(function: Function, event: bytes, trace_header: str | None, client_c
     """The invocation that begins now."""
     now = time.monotonic_ns()
     deadline = now + int(function.timeout_s * 1e9)
+    deadline_ms = model.deadline_ms(deadline)
     request_id = str(uuid.uuid4())
     # Always there on AWS, with Sampled=0 when tracing is off; '' leaves it out, as nothing but a test asks for.
     trace = _unsampled(now) if trace_header is None else trace_header
     headers = [
         ("Content-Type", "application/json"),
         ("Lambda-Runtime-Aws-Request-Id", request_id),
-        ("Lambda-Runtime-Deadline-Ms", str(wall(deadline) // 10**6)),
+        ("Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
         ("Lambda-Runtime-Invoked-Function-Arn", function.arn),
         *((("Lambda-Runtime-Trace-Id", trace),) if trace else ()),
     ]
     if client_context:
         headers.append(("Lambda-Runtime-Client-Context", client_context))
-    return Current(request_id, event, tuple(headers), trace, now, deadline)
+    return Current(request_id, event, tuple(headers), trace, now, deadline, deadline_ms)
 
 
 def _unsampled(now: int) -> str:
@@ -41,7 +43,7 @@ def event(function: Function, current: Current) -> dict[str, Any]:
     """The INVOKE that extensions get."""
     return {
         "eventType": "INVOKE",
-        "deadlineMs": wall(current.deadline_at) // 10**6,
+        "deadlineMs": current.deadline_ms,
         "requestId": current.request_id,
         "invokedFunctionArn": function.arn,
         "tracing": {"type": "X-Amzn-Trace-Id", "value": current.trace_header},

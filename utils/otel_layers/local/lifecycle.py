@@ -14,11 +14,11 @@ from typing import Any
 
 from ..errors import UsageError
 from ..function import Function
-from . import events, extensions_api, faults, invoking, layers, logs, managed, runtime_api, telemetry_api, variables
+from . import events, extensions_api, faults, invoking, layers, logs, managed, model, runtime_api, telemetry_api, variables
 from .forward import Forwarder, reachable
 from .generation import Current, Generation, refusal
 from .http_server import Request, Response, Server
-from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, Mode, stamp, wall
+from .model import INIT_LIMIT_S, MAX_PAYLOAD, Endpoints, Init, Invocation, Isolation, Mode, stamp
 from .runtimes import Runtime
 from .sandbox import Exit, Spec, open_sandbox
 from .telemetry_api import Telemetry
@@ -389,7 +389,7 @@ class ExecutionEnvironment:
         self._drain()
         generation.telemetry.flush(0.1 if external else 0)
         with generation.changed:
-            told = generation.tell("SHUTDOWN", {"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": wall(until) // 10**6})
+            told = generation.tell("SHUTDOWN", {"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": model.deadline_ms(until)})
             generation.wait(lambda: all(e.exit for e in told), until)
         with self._freezing:
             self._sandbox.clear()

@@ -20,6 +20,11 @@ def wall(monotonic_ns: int) -> int:
     return monotonic_ns + _WALL
 
 
+def deadline_ms(monotonic_ns: int) -> int:
+    """The wall clock (ms since the epoch) that a deadline has now: the clock may have been set since this process began."""
+    return (time.time_ns() + monotonic_ns - time.monotonic_ns()) // 10**6
+
+
 def stamp(monotonic_ns: int) -> str:
     """The wall clock as AWS's events write it: 2026-01-02T03:04:05.678Z."""
     ns = wall(monotonic_ns)
