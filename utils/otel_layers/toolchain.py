@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import console, files, process
 from .errors import ToolMissing
-from .project import Project
+from .project import Project, find_root
 
 _RETRY = "run the command again; a package registry must be reachable"
 
@@ -121,12 +121,13 @@ def go_linter(project: Project) -> Path:
 
 @functools.cache
 def interpreters() -> dict[str, Path]:
-    """The CPython interpreters of this machine by version ('3.12' -> its real path): from PATH, pyenv, uv and the usual folders."""
+    """The CPython interpreters of this machine by version ('3.12' -> its real path): from PATH, pyenv, uv, the usual folders, and our own."""
     home = Path.home()
     folders = [Path(p) for p in os.environ.get("PATH", "").split(os.pathsep) if p and Path(p).name != "shims"]
     for pattern in (".pyenv/versions/*/bin", ".local/share/uv/python/cpython-*/bin"):
         folders += sorted(home.glob(pattern), reverse=True)
     folders += [Path(p) for p in ("/usr/local/bin", "/usr/bin")]
+    folders += [ready.parent / "usr/bin" for ready in sorted((find_root() / ".cache/envs").resolve().glob("cpython-*/.ready"))]  # cpython.py
     found: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.glob("python3.[1-9][0-9]")):

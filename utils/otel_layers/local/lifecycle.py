@@ -153,6 +153,7 @@ class ExecutionEnvironment:
         binds = [(self.function.code.resolve(), "/var/task"), (self.made.folder.resolve(), "/var/runtime"), (self.made.prefix.resolve(), "/var/lang")]
         if self.opt:
             binds.append((self.opt.resolve(), "/opt"))
+        binds += [(path.resolve(), str(path)) for path in self.made.libraries]
         readable = os.geteuid() != 0 or all(_readable(path) for path, _ in binds)
         return Spec(
             binds=tuple((str(path), inside) for path, inside in binds),

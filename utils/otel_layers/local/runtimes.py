@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import catalog, console, process, toolchain
+from .. import catalog, console, cpython, process, toolchain
 from ..catalog import architecture
 from ..errors import ToolMissing, UsageError
 from ..files import write_atomically
@@ -32,6 +32,7 @@ class Runtime:
     exact: str  # 3.12.1
     prefix: Path  # becomes /var/lang
     folder: Path  # becomes /var/runtime
+    libraries: tuple[Path, ...]  # needed at their own place too
     hidden: tuple[str, ...]  # the machine's own packages, as paths below /var/lang: a managed runtime has none
 
 
@@ -59,6 +60,9 @@ def check(project: Project, function: Function) -> Path:
             remedy=f"runtimes that run on this machine: {here_too or 'none'}",
         )
     if runtime.version not in found:
+        cpython.obtain(project)
+        found = toolchain.interpreters()
+    if runtime.version not in found:
         raise ToolMissing(
             f"{runtime.name} needs a Python {runtime.version}, and this machine has none",
             why=f"runtimes that this machine can run: {here_too or 'none'}",
@@ -76,7 +80,7 @@ def prepare(project: Project, function: Function) -> Runtime:
         _finish(folder, interpreter, runtime.version)
     prefix = interpreter.parent.parent
     exact, hidden = _facts(interpreter)
-    return Runtime(runtime.name, runtime.version, exact, prefix, folder, hidden)
+    return Runtime(runtime.name, runtime.version, exact, prefix, folder, cpython.libraries(prefix), hidden)
 
 
 @functools.cache

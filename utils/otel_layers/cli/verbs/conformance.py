@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from ... import console
+from ... import console, cpython
 from ...catalog import Layer
 from ...errors import FunctionFailed, NothingToDo, ToolMissing, UsageError
 from ...local import runtimes
@@ -41,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Build, run, say what differs."""
+    cpython.obtain(project)
     found = cases.load(project.root, args.only)
     if args.write and (args.only or args.runtime or args.tier or args.fuzz or project.folder):
         raise UsageError("--write is for a run of everything", remedy="leave out the folder, --only, --runtime, --tier and --fuzz")

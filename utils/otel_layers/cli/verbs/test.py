@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from ... import console, process, toolchain
+from ... import console, cpython, process, toolchain
 from ...errors import FunctionFailed, NothingToDo, ToolMissing, UsageError
 from ...project import Project
 
@@ -58,6 +58,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
                 "Go's race detector needs a C compiler", remedy="install one, as with `apt-get install gcc libc6-dev`, or leave --race out"
             )
         env["CGO_ENABLED"] = "1"
+    cpython.obtain(project)
     failed: list[str] = []
     nothing: list[str] = []
     chosen = parts(project, args, left_out)
