@@ -20,6 +20,7 @@ from ..files import write_atomically
 from ..function import Function
 from ..project import Project
 
+QUIET = "LAMBDA_DISABLE_PREVIEW_WARN"  # set, the client of a preview runtime does not say at each start that it is one, with the time
 _INSIDE = Path(__file__).parent / "inside"
 
 

@@ -14,7 +14,7 @@ import pytest
 from otel_layers import build, toolchain
 from otel_layers.catalog import architecture
 from otel_layers.function import Function
-from otel_layers.local import Endpoints, Invocation, environment
+from otel_layers.local import Endpoints, Invocation, environment, runtimes
 from otel_layers.project import open_project
 
 PROJECT = open_project()
@@ -44,6 +44,7 @@ def function(folder: Path, source: str, **settings: Any) -> Function:
     if "runtime" not in settings:
         settings["runtime"] = runtime()
     given = {"name": "it", "handler": "app.handler", "region": region(), "architecture": HERE.aws, "timeout_s": 10, **settings}
+    given["environment"] = {runtimes.QUIET: "1", **given.get("environment", {})}
     return Function(code=code, **given)
 
 

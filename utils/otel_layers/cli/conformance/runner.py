@@ -23,6 +23,7 @@ from ...local import compare
 from ...local.backend import Backend
 from ...local.expectation import RESULTS
 from ...local.otlp import Span
+from ...local.runtimes import QUIET
 from ...project import Project
 from ..session import as_asked, record
 from . import cases as files
@@ -103,7 +104,7 @@ def function(project: Project, job: Job, results: Sequence[Mapping[str, Any]]) -
         code=project.root / FOLDER / "functions" / job.language,
         region=project.catalogue.home_region.name,
         layers=(job.zip,) if job.zip else (),
-        environment={**own, RESULTS: json.dumps(list(results))},
+        environment={**own, QUIET: "1", RESULTS: json.dumps(list(results))},
         timeout_s=_LEAST_TIME_S,
         architecture=architecture(platform.machine()).aws,
     )
