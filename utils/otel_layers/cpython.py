@@ -1,4 +1,4 @@
-"""CPython versions of the catalogue that this machine lacks, from Debian's packages: in a folder of the project, with the C library that they need."""
+"""CPython versions that this machine lacks, from Debian's packages: in a folder of the project, with the C library that they need."""
 
 from __future__ import annotations
 
