@@ -92,10 +92,10 @@ def test_a_place_that_hangs_leaves_time_for_another(count, backend, receiver):
     assert "1 spans were not delivered" in line
 
 
-def test_without_time_everything_is_kept(count, backend):
+def test_with_little_time_everything_is_sent(count, backend):
     function = count()
     assert function.invoke(1, seconds=0.4).json == 1
-    assert backend.requests() == ()
+    assert (_counted(backend), _logged(backend), len(backend.spans())) == (1, [1], 1)
     assert function.invoke(2).json == 2
     assert (_counted(backend), _logged(backend), len(backend.spans())) == (2, [1, 2], 2)
     assert function.said() == []

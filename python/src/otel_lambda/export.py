@@ -25,6 +25,7 @@ class Delivery:
 
     def __init__(self):
         self._signals, self._lines = [], {}
+        self.others = None  # a function that flushes the user's own span processors
         self._turn = threading.Lock()
         self.sender = 0  # the thread that is sending
         if hasattr(os, "register_at_fork"):
@@ -54,6 +55,8 @@ class Delivery:
         try:
             end = monotonic() + seconds
             signals = self._signals if only is None else [only]
+            if only is None and self.others is not None:
+                self.others(seconds / 3)
             for one in signals:
                 if one.collect is not None:
                     one.collect(seconds / 3)  # what it ends or logs is sent as well

@@ -12,6 +12,10 @@ class Urandom(IdGenerator):
 
     _given = None
 
+    def __init__(self, other=None):
+        """Ids of `other`, a generator of the user's, where there is one."""
+        self._other = other
+
     @contextmanager
     def given(self, trace_id, span_id):
         """The next span of this thread gets these ids."""
@@ -26,7 +30,7 @@ class Urandom(IdGenerator):
         given = self._given
         if given is not None and given[0] == get_ident():
             return given[1]
-        return int.from_bytes(os.urandom(16), "big") or 1
+        return (self._other.generate_trace_id() if self._other is not None else int.from_bytes(os.urandom(16), "big")) or 1
 
     def generate_span_id(self):
         """64 bits."""
@@ -34,8 +38,8 @@ class Urandom(IdGenerator):
         if given is not None and given[0] == get_ident():
             self._given = None  # one span only: a processor may start others
             return given[2]
-        return int.from_bytes(os.urandom(8), "big") or 1
+        return (self._other.generate_span_id() if self._other is not None else int.from_bytes(os.urandom(8), "big")) or 1
 
     def is_trace_id_random(self):
         """All bits are random, which the W3C flag may say."""
-        return True
+        return self._other is None or bool(getattr(self._other, "is_trace_id_random", bool)())

@@ -2,6 +2,7 @@
 
 import os
 
+from . import entry_points, users
 from .say import say
 from .variables import one_of, whole
 
@@ -27,6 +28,13 @@ def sampler():
     """The SDK's Sampler."""
     from opentelemetry.sdk.trace import sampling
 
+    asked = os.environ.get("OTEL_TRACES_SAMPLER", "").strip()
+    if asked.lower() not in ("", *_SAMPLERS):
+        found = entry_points.offered("opentelemetry_traces_sampler", asked)
+        argument = os.environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+        own = found and entry_points.make(f"OTEL_TRACES_SAMPLER={asked}", found, users.SAMPLER, argument)
+        if own is not None:
+            return own
     name = one_of("OTEL_TRACES_SAMPLER", _SAMPLERS)
     root = sampling.ALWAYS_ON
     if name.endswith("always_off"):

@@ -2,6 +2,8 @@
 
 from opentelemetry.sdk.trace import SpanProcessor
 
+from .say import cause, say
+
 
 class Spans(SpanProcessor):
     """Keeps sampled spans in an exporter."""
@@ -18,3 +20,64 @@ class Spans(SpanProcessor):
     def force_flush(self, timeout_millis=30_000):
         """What the user's own code may call."""
         return self._exporter.force(timeout_millis / 1000)
+
+
+class Exported(SpanProcessor):
+    """Keeps sampled spans for an exporter of the SDK's kind, which gets them when it is flushed: no thread, no timer."""
+
+    def __init__(self, exporter, limit):
+        """At most `limit` are kept, then they are exported at once."""
+        self._exporter, self._limit, self._kept = exporter, limit, []
+
+    def on_end(self, span):
+        """Keep a sampled span."""
+        if span.context.trace_flags.sampled:
+            self._kept.append(span)
+            if len(self._kept) >= self._limit:
+                self.force_flush()
+
+    def force_flush(self, timeout_millis=30_000):  # noqa: ARG002 - exporters take no time-out
+        """Export what is kept."""
+        batch, self._kept = self._kept, []
+        if batch:
+            self._exporter.export(batch)
+        return True
+
+    def shutdown(self):
+        """The exporter's."""
+        self._exporter.shutdown()
+
+
+class Guarded(SpanProcessor):
+    """A processor of the user's: what it raises is a line, and never the function's error."""
+
+    def __init__(self, processor):
+        """Stands for `processor`."""
+        self._processor = processor
+
+    def _call(self, method, *arguments):
+        try:
+            return getattr(self._processor, method)(*arguments)
+        except Exception as exc:  # noqa: BLE001 - never break the function
+            say(f"{type(self._processor).__name__}.{method}, a span processor of the function's, failed: {cause(exc)}", topic=method)
+            return False
+
+    def on_start(self, span, parent_context=None):
+        """As the processor does."""
+        self._call("on_start", span, parent_context)
+
+    def _on_ending(self, span):
+        if hasattr(self._processor, "_on_ending"):
+            self._call("_on_ending", span)
+
+    def on_end(self, span):
+        """As the processor does."""
+        self._call("on_end", span)
+
+    def shutdown(self):
+        """As the processor does."""
+        self._call("shutdown")
+
+    def force_flush(self, timeout_millis=30_000):
+        """As the processor does."""
+        return self._call("force_flush", timeout_millis) is not False

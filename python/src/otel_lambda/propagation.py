@@ -36,7 +36,7 @@ class Propagators:
             if name == "none":
                 known.clear()
                 break
-            if name in _FORMATS:
+            if name in _FORMATS or _plugged(name):
                 known.append(name)
             else:
                 say(f"OTEL_PROPAGATORS names {name!r}, which this layer does not have: {', '.join(_FORMATS)} or none")
@@ -272,3 +272,24 @@ _FORMATS = {
     "b3": (_get_b3, _put_b3),
     "b3multi": (_get_b3, _put_b3_multi),
 }
+_KNOWN = frozenset({*_FORMATS, "none"})
+
+
+def offered(name):
+    """The entry point of one of the function's packages that has the format `name`, which is none of ours; or None."""
+    if name in _KNOWN:
+        return None
+    from . import entry_points
+
+    return entry_points.offered("opentelemetry_propagator", name)
+
+
+def _plugged(name):
+    """Whether a package of the function has the format `name`, which is then one of ours; it is loaded when it is first used."""
+    found = offered(name)
+    if found is not None:
+        from .plugged import Format
+
+        plugged = Format(name, found)
+        _FORMATS[name] = (plugged.get, plugged.put)
+    return found is not None

@@ -6,8 +6,32 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.version import __version__
 
-from . import bridge, ids, limits, processors, signals
+from . import bridge, entry_points, ids, limits, processors, signals, tracing, users
 from .forks import safe
+from .say import say
+
+_IDS = "OTEL_PYTHON_ID_GENERATOR"
+
+
+class Provider(safe(TracerProvider, "_tracers_lock")):
+    """The SDK's, which keeps the user's span processors from breaking the function and from keeping spans through a freeze."""
+
+    def __init__(self, *arguments, **keywords):
+        """As the SDK's."""
+        self.others = []
+        super().__init__(*arguments, **keywords)
+
+    def add_span_processor(self, span_processor):
+        """A processor of the user's."""
+        self.others.append(processors.Guarded(span_processor))
+        super().add_span_processor(self.others[-1])
+
+    def flush_others(self, seconds):
+        """Flush the user's processors, for some `seconds` in all as far as they heed it."""
+        if self.others:
+            with tracing.suppress(everything=True):
+                for one in self.others:
+                    one.force_flush(int(seconds * 1000 / len(self.others)))
 
 
 def assemble(resource, spans, delivery, settings):
@@ -20,12 +44,28 @@ def assemble(resource, spans, delivery, settings):
     if os.environ.get("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS"):
         for key, value in Resource.create().attributes.items():
             resource.attributes.setdefault(key, value)
-    described, generator = Resource(resource.attributes), ids.Urandom()
+    own = users.configured(resource.attributes, limits.sampler(), _ids() or ids.Urandom())
+    resource.attributes.update(own.resource)
+    described = Resource(resource.attributes)
     resource.copies.append(described)
-    provider = safe(TracerProvider, "_tracers_lock")(
-        limits.sampler(), described, shutdown_on_exit=False, id_generator=generator, span_limits=limits.spans()
-    )
+    generator = own.id_generator if isinstance(own.id_generator, ids.Urandom) else ids.Urandom(own.id_generator)
+    provider = Provider(own.sampler, described, shutdown_on_exit=False, id_generator=generator, span_limits=limits.spans())
+    for processor in own.span_processors:
+        provider.add_span_processor(processor)
     if spans is not None:
-        provider.add_span_processor(processors.Spans(spans))
+        super(Provider, provider).add_span_processor(processors.Spans(spans))
+    delivery.others = provider.flush_others
     bridge.install(provider, generator)
     return signals.install(provider, described, delivery, settings)
+
+
+def _ids():
+    """The generator of one of the function's packages, where a variable names one."""
+    name = os.environ.get(_IDS, "").strip()
+    if name in ("", "random"):
+        return None
+    found = entry_points.offered("opentelemetry_id_generator", name)
+    if found is None:
+        say(f"{_IDS} is {name!r}, which neither this layer nor a package of the function has: random ids are used")
+        return None
+    return entry_points.make(f"{_IDS}={name}", found, users.IDS)

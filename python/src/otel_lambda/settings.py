@@ -2,11 +2,12 @@
 
 import os
 
-from . import destination
+from . import destination, propagation
 from .say import say
 from .variables import one_of, whole, words
 
 DEFAULT_PROPAGATORS = ("tracecontext", "baggage", "xray")
+SPAN_EXPORTERS = "opentelemetry_traces_exporter"  # entry points of the function's packages
 _OTHERS = (("DD_LAMBDA_HANDLER", "Datadog"), ("NEW_RELIC_LAMBDA_HANDLER", "New Relic"), ("LUMIGO_ORIGINAL_HANDLER", "Lumigo"))
 
 
@@ -62,6 +63,12 @@ def exporters(signal: str, default: str) -> "tuple[str, ...]":
     known, found = ("otlp", "console", "none"), words(os.environ.get(name, ""))
     for other in found:
         if other not in known:
+            if signal == "TRACES":
+                from .entry_points import offered
+
+                if offered(SPAN_EXPORTERS, other) is not None:
+                    known = (*known, other)
+                    continue
             say(f"{name} names {other!r}, which this layer does not have: {', '.join(known)}")
     return tuple(one for one in [one for one in found if one in known] or [default] if one != "none")
 
@@ -73,6 +80,7 @@ _SDK_ONLY = (  # variables that the SDK or contrib's instrumentations read, and 
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE",
+    "OTEL_LAMBDA_CONFIGURE",
     "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
     "OTEL_PYTHON_CONTEXT",
     "OTEL_PYTHON_ID_GENERATOR",
@@ -95,4 +103,6 @@ def needs_sdk(s: Settings) -> bool:
     if {"http", "database"} - set(words(env.get("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database"))):
         return True  # older names too, or only they: contrib's instrumentations know both
     # Metrics that nobody asked for are those of the function's own code, which brings the SDK when it imports OpenTelemetry.
-    return bool("console" in s.traces or s.logs or (s.metrics and env.get("OTEL_METRICS_EXPORTER")))
+    if set(s.traces) - {"otlp"} or any(map(propagation.offered, s.propagators)):
+        return True  # the console, or what a package of the function has
+    return bool(s.logs or (s.metrics and env.get("OTEL_METRICS_EXPORTER")))

@@ -4,9 +4,10 @@ import os
 import sys
 from logging import getLogger
 
-from . import destination
+from . import destination, entry_points, processors
 from .quick import imports
 from .say import cause, say
+from .settings import SPAN_EXPORTERS
 from .variables import one_of
 
 _LEVELS = {"info": 20, "debug": 10, "warn": 30, "warning": 30, "error": 40, "fatal": 50, "none": 60, "off": 60}  # of the SDK's own words
@@ -20,6 +21,12 @@ def install(tracer_provider, resource, delivery, settings):
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 
         tracer_provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stdout)))
+    for name in settings.traces:
+        if name not in ("otlp", "console"):
+            found = entry_points.offered(SPAN_EXPORTERS, name)
+            exporter = entry_points.make(f"OTEL_TRACES_EXPORTER={name}", found, ("export", "shutdown"))
+            if exporter is not None:
+                tracer_provider.add_span_processor(processors.Exported(exporter, settings.max_batch))
     if settings.metrics:
         _metrics(resource, delivery, settings)
     if settings.logs:

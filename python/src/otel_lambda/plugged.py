@@ -1,0 +1,71 @@
+"""A propagator of one of the function's packages as one of our formats; the SDK runs when it is used."""
+
+from .entry_points import make
+
+
+class Format:
+    """Reads and writes with the API's propagator that an entry point loads."""
+
+    def __init__(self, name, found):
+        """`found` is the entry point `name`."""
+        self._asked, self._found, self._loaded = f"OTEL_PROPAGATORS={name}", found, ()
+
+    def _propagator(self):
+        if self._loaded == ():
+            self._loaded = make(self._asked, Instance(self._found), ("extract", "inject"))
+        return self._loaded
+
+    def get(self, get, _inside):
+        """The SpanContext that a carrier brings, or None; `get(key)` gives a field's text or None."""
+        propagator = self._propagator()
+        if propagator is None:
+            return None
+        from opentelemetry import trace
+        from opentelemetry.context import Context
+
+        from .bridge import ours
+
+        found = propagator.extract({}, Context(), Getter(get))
+        return ours(trace.get_current_span(found).get_span_context())
+
+    def put(self, out, span_context):
+        """Write the fields of a SpanContext."""
+        propagator = self._propagator()
+        if propagator is None:
+            return
+        from opentelemetry import trace
+
+        from . import bridge
+
+        span = trace.NonRecordingSpan(bridge.span_context(span_context))
+        propagator.inject(out, trace.set_span_in_context(span, bridge.Context()))
+
+
+class Instance:
+    """An entry point that names a propagator's class, or one that is made already."""
+
+    def __init__(self, found):
+        """`found` is the entry point."""
+        self._found, self.value = found, found.value
+
+    def load(self):
+        """What makes the propagator."""
+        loaded = self._found.load()
+        return loaded if isinstance(loaded, type) else lambda: loaded
+
+
+class Getter:
+    """The API's Getter over our own."""
+
+    def __init__(self, get):
+        """`get(key)` gives a field's text or None."""
+        self._get = get
+
+    def get(self, _carrier, key):
+        """The values of a field."""
+        value = self._get(key)
+        return None if value is None else [value]
+
+    def keys(self, _carrier):
+        """Nobody knows them."""
+        return []
