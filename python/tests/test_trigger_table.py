@@ -130,6 +130,21 @@ PHOTO = {
     "aws.s3.bucket": "photos",
 }
 
+# A Forwarded header, the headers that it stands for, and what is told of it
+FORWARDED: list[tuple[str, dict[str, str], dict[str, Any]]] = [
+    (
+        'For="[2001:db8::17]:4711" ; HOST=a:8443;\tproto=https;host=b, for=192.0.2.9',
+        {"x-forwarded-for": "[2001:db8::17]:4711", "x-forwarded-host": "a:8443", "x-forwarded-proto": "https"},
+        {"client.address": "2001:db8::17", "server.address": "a", "server.port": 8443, "url.scheme": "https"},
+    ),
+    ("for=2001:db8::17", {"x-forwarded-for": "2001:db8::17"}, {"client.address": "2001:db8::17"}),
+    ('for="a,b;c";host=', {"x-forwarded-for": "a,b;c"}, {"client.address": "a"}),
+    ('for="', {}, {}),
+    ('"for"=a;=b;;c', {}, {}),
+    ("," * 100_000 + "for=a", {}, {}),
+    ('";' * 100_000, {}, {}),
+]
+
 # row, what is recognised, what is told of it
 CASES: list[tuple[str, Any, dict[str, Any]]] = [
     ("default", None, told()),
@@ -195,6 +210,23 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
         "load-balancer",
         {"requestContext": {"elb": {}}, "headers": {"host": "c:" + "9" * 5000}, "multiValueHeaders": {"traceparent": [W3C, W3C]}},
         told(trigger="http", attributes={"server.address": "c"}, carrier={"host": "c:" + "9" * 5000, "traceparent": f"{W3C},{W3C}"}),
+    ),
+    *(
+        (
+            "load-balancer",
+            {"requestContext": {"elb": {}}, "headers": {"Forwarded": given, "x-forwarded-for": "192.0.2.1", "host": "c"}},
+            told(
+                trigger="http",
+                attributes={"server.address": "c", "client.address": "192.0.2.1", **found},
+                carrier={"forwarded": given, "x-forwarded-for": "192.0.2.1", "host": "c", **replaced},
+            ),
+        )
+        for given, replaced, found in FORWARDED
+    ),
+    (
+        "rest-api",
+        {**REST, "headers": {"Traceparent": W3C}, "multiValueHeaders": {"TRACEPARENT": ["a", None, "b"], "traceparent": "c", "X": []}},
+        told(trigger="http", name="/{proxy+}", attributes={**GET_A, "http.route": "/{proxy+}"}, carrier={"traceparent": "a,b,c"}),
     ),
     ("load-balancer", {"requestContext": {"elb": {}}, "path": "/a", "httpMethod": "GET"}, told(trigger="http", attributes=GET_A)),
     (

@@ -2,6 +2,8 @@
 
 from . import propagation, tracing
 
+_XRAY = propagation.XRAY.lower()
+
 
 class Batch:
     """The messages of one invocation."""
@@ -17,7 +19,7 @@ class Batch:
         for identifier, carrier, header in self.carriers:
             found, baggage = propagators.extract(propagation.reader(carrier)) if carrier else (None, None)
             if found is None:
-                found, baggage = propagation.xray(header), None
+                found, baggage = propagation.xray(carrier.get(_XRAY)) or propagation.xray(header), None
             if found is not None:
                 yield identifier, found, baggage
 
@@ -27,9 +29,17 @@ class Batch:
 
 
 def single_parent(batch, propagators):
-    """The context of the only message, for OTEL_LAMBDA_SINGLE_MESSAGE_PARENT; None when there are several."""
+    """
+    The context of the only message, for OTEL_LAMBDA_SINGLE_MESSAGE_PARENT; None when there are several.
+
+    An X-Ray context that is not sampled, as AWS sends it whenever X-Ray is off, only when the propagators take it.
+    """
     if len(batch.carriers) != 1:
         return None
-    for _, found, baggage in batch.contexts(propagators):
-        return tracing.remote(found, baggage)
-    return None
+    _, carrier, header = batch.carriers[0]
+    for fields in (carrier, {_XRAY: header}):
+        found, baggage = propagators.extract(propagation.reader(fields))
+        if found is not None:
+            return tracing.remote(found, baggage)
+    found = propagation.xray(carrier.get(_XRAY)) or propagation.xray(header)
+    return tracing.remote(found, None) if found is not None and found.trace_flags & 1 else None

@@ -16,6 +16,25 @@ def text_of_bytes(values):
     return None
 
 
+def forwarded(text):
+    """The parameters of a Forwarded header's first element, by their names in lower case (RFC 7239)."""
+    out, name = {}, ""
+    for number, part in enumerate(text.split('"')):
+        if number % 2:  # a quoted value
+            if name and part:
+                out.setdefault(name, part)
+            continue
+        element, comma, _ = part.partition(",")
+        for pair in element.split(";"):
+            name, _, value = pair.partition("=")
+            name, value = name.strip(" \t").lower(), value.strip(" \t")
+            if name and value:
+                out.setdefault(name, value)
+        if comma:
+            break
+    return out
+
+
 def _form_encode(text):
     if text.isascii() and text.isalnum():
         return text
@@ -47,6 +66,13 @@ def _port(text):
     return int(port) if host and colon and port.isascii() and port.isdigit() and len(port) < 6 else None
 
 
+def _node(text):
+    if text[0] == "[":
+        return text[1:].partition("]")[0]
+    name = text.partition(":")[0] if text.count(":") == 1 else text
+    return None if name[:1] == "_" or name.lower() == "unknown" else name
+
+
 def _segment(text, separator, number):
     parts = text.split(separator)
     return parts[number] if number < len(parts) else None
@@ -69,6 +95,7 @@ NAMED = {
     "first": lambda text: text.split(",")[0].strip(),
     "host": _host,
     "port": _port,
+    "node": _node,
     "after": lambda text, prefix: text[len(prefix) :] if text[: len(prefix)].upper() == prefix.upper() else None,
     "segment": _segment,
     "one-of": lambda text, known, other: text if text in known else other,

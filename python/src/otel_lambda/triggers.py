@@ -49,7 +49,10 @@ class _Reading:
     def __init__(self, row, event):
         self.row, self.event, self.headers = row, event, {}
         for path in row.get("headers", ()):
-            fields(at(event, path), out=self.headers)
+            self.headers = {**fields(at(event, path), joined=True), **self.headers}
+        if "forwarded" in row and "forwarded" in self.headers:
+            given = transforms.forwarded(self.headers["forwarded"])
+            self.headers.update({name: given[parameter] for parameter, name in row["forwarded"].items() if parameter in given})
         records = at(event, row["records"]) if "records" in row else ()
         if isinstance(records, dict):
             records = [record for several in records.values() if isinstance(several, list) for record in several]
@@ -184,9 +187,13 @@ def at(node, path):
     return node
 
 
-def fields(node, member=None, bytewise=False, out=None):
-    """The texts of an object, or of a list of objects, by their names in lower case; several values joined as HTTP joins them."""
-    out = {} if out is None else out
+def fields(node, member=None, bytewise=False, joined=False):
+    """
+    The texts of an object, or of a list of objects, by their names in lower case; several values joined as HTTP joins them.
+
+    Of names that differ only in case the first counts, or with `joined` all.
+    """
+    out, several = {}, {}
     for part in node if isinstance(node, list) else (node,):
         for name, value in part.items() if isinstance(part, dict) else ():
             if member is not None:
@@ -194,7 +201,11 @@ def fields(node, member=None, bytewise=False, out=None):
             if isinstance(value, list):
                 value = transforms.text_of_bytes(value) if bytewise else ",".join(v for v in value if isinstance(v, str))
             if isinstance(value, str) and value:
-                out.setdefault(name.lower(), value)
+                name = name.lower()
+                if joined and name in out:
+                    several.setdefault(name, [out[name]]).append(value)
+                out.setdefault(name, value)
+    out.update({name: ",".join(values) for name, values in several.items()})
     return out
 
 

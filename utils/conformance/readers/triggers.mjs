@@ -44,14 +44,34 @@ function textOfBytes(values) {
   return Buffer.from(values.map((v) => v & 255)).toString("utf8");
 }
 
-function fields(node, member, bytes, out = new Map()) {
+function fields(node, member, bytes, joined) {
+  const out = new Map();
   for (const part of Array.isArray(node) ? node : [node]) {
     for (let [name, value] of entries(part)) {
       if (member !== undefined) value = isObject(value) && Object.hasOwn(value, member) ? value[member] : undefined;
       if (Array.isArray(value)) value = bytes ? textOfBytes(value) : value.filter(isText).join(",");
       name = name.toLowerCase();
-      if (isText(value) && value && !out.has(name)) out.set(name, value);
+      if (!isText(value) || !value) continue;
+      if (!out.has(name)) out.set(name, [value]);
+      else if (joined) out.get(name).push(value);
     }
+  }
+  return new Map([...out].map(([name, values]) => [name, values.join(",")]));
+}
+
+function forwarded(text) {
+  const out = new Map();
+  const parts = text.split('"');
+  let name = "";
+  for (let number = 0; number < parts.length; number++) {
+    const [element, ...others] = number % 2 ? [parts[number]] : parts[number].split(",");
+    for (const pair of number % 2 ? [`${name}=${element}`] : element.split(";")) {
+      const [key, ...rest] = pair.split("=");
+      name = key.replace(/^[ \t]+|[ \t]+$/g, "").toLowerCase();
+      const value = number % 2 ? element : rest.join("=").replace(/^[ \t]+|[ \t]+$/g, "");
+      if (name && value && !out.has(name)) out.set(name, value);
+    }
+    if (others.length) break;
   }
   return out;
 }
@@ -115,6 +135,12 @@ const transforms = {
   first: (text) => text.split(",")[0].trim(),
   host: (text) => text.replace(/:[0-9]+$/, ""),
   port: (text) => Number(/^[^]+:([0-9]{1,5})$/.exec(text)?.[1] ?? 0),
+  node: (text) => {
+    if (text[0] === "[") return text.slice(1).split("]")[0];
+    const parts = text.split(":");
+    const name = parts.length === 2 ? parts[0] : text;
+    return name[0] === "_" || name.toLowerCase() === "unknown" ? "" : name;
+  },
   after: (text, prefix) => (text.slice(0, prefix.length).toUpperCase() === prefix.toUpperCase() ? text.slice(prefix.length) : ""),
   segment: (text, separator, number) => text.split(separator)[number],
   "one-of": (text, list, other) => (table.lists[list].includes(text) ? text : other),
@@ -128,7 +154,13 @@ const transforms = {
 function recognise(event, client) {
   const row = complete(table.rows.find((r) => holds(r.when, event)));
   const headers = new Map();
-  for (const path of row.headers ?? []) fields(at(event, path), undefined, false, headers);
+  for (const path of row.headers ?? []) {
+    for (const [name, text] of fields(at(event, path), undefined, false, true)) if (!headers.has(name)) headers.set(name, text);
+  }
+  if (row.forwarded && headers.has("forwarded")) {
+    const given = forwarded(headers.get("forwarded"));
+    for (const [parameter, name] of Object.entries(row.forwarded)) if (given.has(parameter)) headers.set(name, given.get(parameter));
+  }
   let records = row.records ? at(event, row.records) : [];
   if (isObject(records)) records = Object.values(records).filter(Array.isArray).flat();
   if (!Array.isArray(records)) records = [];

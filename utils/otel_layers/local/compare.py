@@ -87,6 +87,8 @@ def _differ(want: Expected, span: Span, by_id: Mapping[tuple[str, str], Span]) -
         else:
             for expected, event in zip(want.events, span.events, strict=True):
                 out += _attributes(f"event {event.name}: attribute", expected.attributes, event.attributes, exact=want.exact)
+    if want.trace_state is not None and span.trace_state != want.trace_state:
+        out.append(f"traceState: want {want.trace_state!r}, got {span.trace_state!r}")
     if want.status is not None and span.status != want.status:
         out.append(f"status: want {want.status}, got {span.status}" + (f" ({span.status_message})" if span.status_message else ""))
     return out
@@ -145,7 +147,11 @@ def _links(want: Expected, wanted: Sequence[ExpectedLink], span: Span, by_id: Ma
 
 
 def _link_attributes(want: Expected, expected: ExpectedLink, link: Link) -> list[str]:
-    return _attributes(f"link to {_target(expected.to)}: attribute", expected.attributes, link.attributes, exact=want.exact)
+    where = f"link to {_target(expected.to)}"
+    out = _attributes(f"{where}: attribute", expected.attributes, link.attributes, exact=want.exact)
+    if expected.trace_state is not None and link.trace_state != expected.trace_state:
+        out.append(f"{where}: traceState: want {expected.trace_state!r}, got {link.trace_state!r}")
+    return out
 
 
 def _leads_to(link: Link, to: str | Reference, by_id: Mapping[tuple[str, str], Span]) -> bool:

@@ -12,14 +12,16 @@ The file is JSON:
           "attributes": {"messaging.system": "aws_sqs", "messaging.message.id": "*"},   these at least; "*": any value
           "resource": {"faas.name": "worker"},   likewise
           "links": ["SQS.SendMessage"],          the names of all received spans that it links to, in any order; with {"traceId", "spanId",
-                                                 "attributes"} among them: all links, to received spans and to others
+                                                 "attributes", "traceState"} among them: all links, to received spans and to others
+          "traceState": "vendor=value",          its W3C tracestate, the parent's
           "events": [{"name": "exception", "attributes": {"exception.message": "*"}}],   all of them, in order; attributes at least
           "status": "ERROR"                      UNSET, OK, ERROR
         }
       ],
       "unexpected": "fail",                      what a span that is not in the list is: "fail" (default) or "allow"
       "exact": true,                             attributes of spans, links and events are these and no others, a key that ends with *
-                                                 being any number of them; links, events and status left out are none, none and UNSET
+                                                 being any number of them; links, events, status and traceState left out are none,
+                                                 none, UNSET and empty
       "resource": {"faas.name": "*"}             every span's resource is exactly this
     }
 
@@ -51,6 +53,7 @@ _SPAN = {
     "links": list,
     "events": list,
     "status": str,
+    "traceState": str,
 }
 _CONDITIONS = {
     "description": str,
@@ -79,6 +82,7 @@ class ExpectedLink:
 
     to: str | Reference
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    trace_state: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Expected:
     links: tuple[ExpectedLink, ...] | None = None
     events: tuple[ExpectedEvent, ...] | None = None
     status: str | None = None
+    trace_state: str | None = None
     exact: bool = False
 
 
@@ -185,7 +190,7 @@ def _expected(where: str, raw: Any, exact: bool, shared: Mapping[str, Any] | Non
             raise UsageError(f"{where}.{key} is {raw[key]!r}", remedy=f"one of {', '.join(known)}")
     given = dict(raw)
     if exact:
-        given = {"links": [], "events": [], "status": "UNSET", **given}
+        given = {"links": [], "events": [], "status": "UNSET", "traceState": "", **given}
     if shared and raw.get("kind") == "SERVER":
         given["attributes"] = {**shared["server"]["attributes"], **raw.get("attributes", {})}
         if "links" not in raw and not own_header:
@@ -196,17 +201,18 @@ def _expected(where: str, raw: Any, exact: bool, shared: Mapping[str, Any] | Non
         given["links"] = tuple(_link(f"{where}.links[{i}]", one, exact) for i, one in enumerate(given["links"]))
     if "events" in given:
         given["events"] = tuple(_event(f"{where}.events[{i}]", one) for i, one in enumerate(given["events"]))
-    return Expected(**given, exact=exact)
+    trace_state = given.pop("traceState", None)
+    return Expected(**given, trace_state=trace_state, exact=exact)
 
 
 def _link(where: str, raw: Any, exact: bool) -> ExpectedLink:
     if isinstance(raw, str):
         return ExpectedLink(raw, {"*": ANY} if exact else {})
     attributes = raw.get("attributes", {"*": ANY} if exact else {}) if isinstance(raw, dict) else {}
-    if not isinstance(attributes, dict):
-        raise UsageError(f"{where}.attributes is {json.dumps(attributes)}")
-    ids = {key: found for key, found in raw.items() if key != "attributes"} if isinstance(raw, dict) else raw
-    return ExpectedLink(_reference(where, ids), attributes)
+    more: dict[str, Any] = {"attributes": attributes, "traceState": raw.get("traceState", "" if exact else None) if isinstance(raw, dict) else None}
+    _keys(where, more, {"attributes": dict, "traceState": (str, type(None))}, required=())
+    ids = {key: found for key, found in raw.items() if key not in more} if isinstance(raw, dict) else raw
+    return ExpectedLink(_reference(where, ids), attributes, more["traceState"])
 
 
 def _event(where: str, raw: Any) -> ExpectedEvent:

@@ -18,6 +18,7 @@ class Link:
     trace_id: str
     span_id: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    trace_state: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Span:
     resource: Mapping[str, Any] = field(default_factory=dict)
     scope: str = ""
     scope_version: str = ""
+    trace_state: str = ""
 
     @property
     def id(self) -> tuple[str, str]:
@@ -104,7 +106,7 @@ def _enum(names: Sequence[str], number: Any) -> str:
 
 
 def _link(found: Mapping[str, Any]) -> Link:
-    return Link(found.get("traceId", ""), found.get("spanId", ""), attributes(found.get("attributes", [])))
+    return Link(found.get("traceId", ""), found.get("spanId", ""), attributes(found.get("attributes", [])), found.get("traceState", ""))
 
 
 def _event(found: Mapping[str, Any]) -> Event:
@@ -139,6 +141,7 @@ def _spans(resource_spans: Iterable[Mapping[str, Any]]) -> Iterator[Span]:
                     resource=resource,
                     scope=scope.get("name", ""),
                     scope_version=scope.get("version", ""),
+                    trace_state=s.get("traceState", ""),
                 )
 
 

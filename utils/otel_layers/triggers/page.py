@@ -16,6 +16,7 @@ _TRANSFORMS = {
     "first": "the first of a list",
     "host": "without the port",
     "port": "its port as a number",
+    "node": "without brackets and port",
     "after": "what follows `{}`",
     "segment": "part {1} between `{0}`",
     "one-of": "`{1}` when it is none of the {0}",

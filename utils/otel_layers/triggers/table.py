@@ -19,6 +19,7 @@ TRANSFORMS: Mapping[str, tuple[str, ...]] = {
     "first": (),
     "host": (),
     "port": (),
+    "node": (),
     "after": ("text",),
     "segment": ("text", "number"),
     "one-of": ("list", "text"),
@@ -39,7 +40,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     "count": (),
 }
 CONTEXTS: Mapping[str, tuple[str, ...]] = {"headers": (), "map": ("member", "bytes"), "json": ("base64", "context")}
-_BODY = ("trigger", "name", "headers", "records", "attributes", "context", "response", "consumer", "message")
+_BODY = ("trigger", "name", "headers", "forwarded", "records", "attributes", "context", "response", "consumer", "message")
 _TOP = ("format", "about", "fields", "largest_json", "most_links", "client_context", "lists", "contexts", "shapes", "rows")
 
 
@@ -124,6 +125,8 @@ def _body(where: str, row: Mapping[str, Any], table: Mapping[str, Any]) -> None:
         _wrong(f"{where}: trigger", f"is {row.get('trigger')!r}", f"one of {', '.join(TRIGGERS)}")
     for path in row.get("headers", ()):
         _path(f"{where}: headers", path)
+    if "forwarded" in row:
+        _forwarded(f"{where}: forwarded", row)
     if "records" in row:
         _path(f"{where}: records", row["records"])
     for name, sources in row.get("attributes", {}).items():
@@ -138,6 +141,14 @@ def _body(where: str, row: Mapping[str, Any], table: Mapping[str, Any]) -> None:
         _wrong(where, "has only some of consumer, message and records", "a row with a CONSUMER span has all three")
     if "consumer" in row:
         _consumer(where, row, table)
+
+
+def _forwarded(where: str, row: Mapping[str, Any]) -> None:
+    given = row["forwarded"]
+    if not isinstance(given, dict) or not all(isinstance(text, str) and text and text == text.lower() for pair in given.items() for text in pair):
+        _wrong(where, f"is {json.dumps(given)}", "an object of the header's parameters and names of headers, both in lower case")
+    if not row.get("headers"):
+        _wrong(where, "the row does not say where headers are", "add the key 'headers' to the row")
 
 
 def _consumer(where: str, row: Mapping[str, Any], table: Mapping[str, Any]) -> None:

@@ -67,14 +67,53 @@ SAID = [
 ]
 
 
+# With OTEL_LAMBDA_SINGLE_MESSAGE_PARENT: an event's file, what is changed in it, what Lambda's environment holds -> the line.
+ALONE = [
+    ("sqs-traceparent", {}, "absent", "the parent is the context of the only message"),
+    (
+        "sqs-xray",
+        {},
+        "unsampled",
+        "the parent is the context of the only message; X-Ray's context of Lambda's environment, which is not sampled, is a link",
+    ),
+    ("sqs-xray", {"Sampled=1": "Sampled=0"}, "absent", "no parent: a trace begins here"),
+    (
+        "sns-traceparent",
+        {"b7ad6b7169203331-01": "b7ad6b7169203331-00"},
+        "absent",
+        "the parent is the context of the only message. It is not sampled: no span is recorded",
+    ),
+    ("sqs-batch", {}, "sampled", "no parent: a trace begins here; X-Ray's context of Lambda's environment is a link"),
+]
+
+
 @pytest.mark.parametrize("tier", runner.TIERS)
 @pytest.mark.parametrize("propagators", dict.fromkeys(row[0] for row in SAID))
 def test_which_parent_was_chosen_is_said_once_at_debug_level(layers: list[tuple[str, Path]], propagators: str, tier: str) -> None:
     sent = {one.name: one for one in propagation.SENT}
     variables = {**cases.common(ROOT)["environment"], "OTEL_LOG_LEVEL": "debug", **({propagation.VARIABLE: propagators} if propagators else {})}
-    rows = [row for row in SAID if row[0] == propagators]
-    conditions = [Conditions(environment=variables, xray=propagation.ENVIRONMENT[row[2]][0]) for row in rows]
-    made = [Case(row[1], propagation.event(sent[row[1]].headers), Expectation((), conditions=one)) for row, one in zip(rows, conditions, strict=True)]
+    rows = [(propagation.event(sent[what].headers), environment, line) for names, what, environment, line in SAID if names == propagators]
+    assert_said(layers, tier, variables, rows)
+
+
+@pytest.mark.parametrize("tier", runner.TIERS)
+def test_which_message_is_the_parent_is_said_once_at_debug_level(layers: list[tuple[str, Path]], tier: str) -> None:
+    events = {case.name: case.event.decode() for case in CASES}
+    variables = {**cases.common(ROOT)["environment"], "OTEL_LOG_LEVEL": "debug", "OTEL_LAMBDA_SINGLE_MESSAGE_PARENT": "true"}
+    rows = []
+    for name, change, environment, line in ALONE:
+        text = events[name]
+        for old, new in change.items():
+            assert old in text
+            text = text.replace(old, new)
+        rows.append((text.encode(), environment, line))
+    assert_said(layers, tier, variables, rows)
+
+
+def assert_said(layers: list[tuple[str, Path]], tier: str, variables: dict[str, str], rows: list[tuple[bytes, str, str]]) -> None:
+    """Each row (event, what Lambda's environment holds, line) gets its line at debug level, the first time and not the second."""
+    conditions = [Conditions(environment=variables, xray=propagation.ENVIRONMENT[row[1]][0]) for row in rows]
+    made = [Case("", row[0], Expectation((), conditions=one)) for row, one in zip(rows, conditions, strict=True)]
     for language, path in layers:
         runtime = [name for name in HERE if PROJECT.catalogue.runtimes[name].language == language][-1]
         function = runner.function(PROJECT, runner.Job(language, runtime, tuple(made), path, tier), [{"returns": 1}])
@@ -82,12 +121,12 @@ def test_which_parent_was_chosen_is_said_once_at_debug_level(layers: list[tuple[
             for again in (False, True):
                 for row, case in zip(rows, made, strict=True):
                     lines = [line for line in runner.invoke(environment, case)[0].lines if line.startswith("otel: debug: ")]
-                    assert lines == ([] if again else [f"otel: debug: {row[3]}"])
+                    assert lines == ([] if again else [f"otel: debug: {row[2]}"])
 
 
 def test_the_page_says_what_is_said_at_debug_level() -> None:
     text = (ROOT / "docs/telemetry.md").read_text()
-    assert [words for row in SAID for words in re.split("; |[.] ", row[3]) if words not in text] == []
+    assert [words for *_, line in (*SAID, *ALONE) for words in re.split("; |[.] ", line) if words not in text] == []
 
 
 def test_fuzzed_events_change_nothing(layers: list[tuple[str, Path]]) -> None:

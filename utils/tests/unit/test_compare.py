@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from otel_layers.errors import UsageError
@@ -142,6 +143,8 @@ def test_links_to_unknown_spans_are_told():
         ({"spans": [{"name": "a", "links": ["b", 3]}]}, "spans[0].links[1] is not an object"),
         ({"spans": [{"name": "a", "links": [{"spanId": "1", "traceId": "1" * 32}]}]}, "spans[0].links[0].spanId is '1'"),
         ({"spans": [{"name": "a", "links": [{"attributes": 3}]}]}, "spans[0].links[0].attributes is 3"),
+        ({"spans": [{"name": "a", "links": [{"traceState": {}}]}]}, "spans[0].links[0].traceState is {}"),
+        ({"spans": [{"name": "a", "traceState": None}]}, "spans[0].traceState is null"),
         ({"spans": [{"name": "a", "links": [{"ids": 3}]}]}, "spans[0].links[0] has no 'traceId'"),
         ({"spans": [{"name": "a", "events": [{"name": "b"}, {}]}]}, "spans[0].events[1] has no 'name'"),
         ({"spans": [], "returns": 1, "raises": "boom"}, "the file has both returns and raises"),
@@ -300,3 +303,15 @@ def test_a_wrong_common_file_is_told_by_its_name(tmp_path):
     with pytest.raises(UsageError) as refused:
         expectation.common(path)
     assert refused.value.what == f"{path}: server has no 'attributes'"
+
+
+def test_tracestate_as_expected_and_not_compared_where_nothing_says_so():
+    got = [replace(span(5, "a", trace=7), trace_state="v=1", links=(Link(f"{1:032x}", f"{2:016x}", {}, "v=2"),))]
+    full = {"name": "a", "traceState": "v=1", "links": [ids(1, 2, traceState="v=2")]}
+    assert differences(full, received=got, exact=True) == []
+    assert differences({"name": "a", "links": [ids(1, 2)]}, received=got) == []
+    assert differences({"name": "a", "links": [ids(1, 2)]}, received=got, exact=True) == [
+        f"span 'a': link to {1:032x}-{2:016x}: traceState: want '', got 'v=2'",
+        "span 'a': traceState: want '', got 'v=1'",
+    ]
+    assert differences({"name": "a", "traceState": "v=2"}, received=got) == ["span 'a': traceState: want 'v=2', got 'v=1'"]

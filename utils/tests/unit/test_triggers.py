@@ -30,6 +30,25 @@ def test_a_row_has_what_it_is_like() -> None:
     assert url["attributes"]["url.scheme"] == TABLE["shapes"]["http"]["attributes"]["url.scheme"]
 
 
+# What must be recognised, and its faas.trigger: whoever takes a row away, or renames it, has every language's telemetry in mind.
+RECOGNISED = {
+    "http": "rest-api http-api function-url load-balancer websocket vpc-lattice vpc-lattice-v1",
+    "pubsub": "sqs sns kinesis kafka activemq rabbitmq eventbridge firehose logs-subscription",
+    "datasource": "dynamodb s3 s3-test s3-eventbridge documentdb codecommit s3-object-lambda",
+    "timer": "schedule",
+    "other": "authorizer http-api-authorizer appsync default",
+}
+
+
+def test_every_trigger_is_in_the_table() -> None:
+    found: dict[str, set[str]] = {}
+    for one in TABLE["rows"]:
+        found.setdefault(table.complete(TABLE, one)["trigger"], set()).add(one["row"])
+    assert found == {trigger: set(names.split()) for trigger, names in RECOGNISED.items()}
+    batches = {one["row"] for one in TABLE["rows"] if "consumer" in table.complete(TABLE, one)}
+    assert batches == {"sqs", "sns", "kinesis", "kafka", "activemq", "rabbitmq"}
+
+
 Change = Callable[[dict[str, Any]], object]
 # What is changed, and words of the error and of the remedy that it must have.
 MISTAKES: dict[str, tuple[Change, str, str]] = {
@@ -64,6 +83,13 @@ MISTAKES: dict[str, tuple[Change, str, str]] = {
         "is no transform",
         "arn-resource",
     ),
+    "a Forwarded header's parameters as a list": (
+        lambda d: row(d, "s3").update(headers=[["h"]], forwarded=["for"]),
+        "row 's3': forwarded: is",
+        "object",
+    ),
+    "a parameter in capitals": (lambda d: row(d, "s3").update(headers=[["h"]], forwarded={"For": "a"}), "row 's3': forwarded: is", "lower case"),
+    "a Forwarded header without headers": (lambda d: row(d, "s3").update(forwarded={"for": "a"}), "does not say where headers are", "'headers'"),
     "arguments that do not fit": (
         lambda d: row(d, "s3")["attributes"].update({"a.b": [{"path": ["x"], "as": [["segment", "/"]]}]}),
         "other arguments than segment takes",

@@ -7,6 +7,7 @@ Telemetry must be as utils/conformance/expected says, and what the function retu
 from __future__ import annotations
 
 import argparse
+import difflib
 import random
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -33,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runtime", action="append", default=[], metavar="NAME", help="only this runtime (default: all that this machine can run)")
     parser.add_argument("--tier", choices=TIERS, action="append", help="only this tier of the language layer (default: all)")
-    parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="instead: N events that are made from those, changed at random")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of --fuzz (default: another one every time, which is printed)")
+    parser.add_argument("--fuzz", type=_positive, default=0, metavar="N", help="instead: N events that are made from those, changed at random")
+    parser.add_argument("--seed", type=_positive, default=0, metavar="S", help="of --fuzz (default: another one every time, which is printed)")
     parser.add_argument("--write", action="store_true", help="write the matrix in docs/telemetry.md, from a run of everything")
     json_option(parser)
 
@@ -45,12 +46,18 @@ def run(project: Project, args: argparse.Namespace) -> None:
     found = cases.load(project.root, args.only)
     if args.write and (args.only or args.runtime or args.tier or args.fuzz or project.folder):
         raise UsageError("--write is for a run of everything", remedy="leave out the folder, --only, --runtime, --tier and --fuzz")
+    if args.seed and not args.fuzz:
+        raise UsageError("--seed is of --fuzz", remedy="say how many events: --fuzz N")
     if args.fuzz:
         _fuzz(project, args, found)
         return
     contexts = [case for case in propagation.cases(cases.common(project.root)) if cases.chosen(case.name, args.only)]
     if not found and not contexts:
-        raise NothingToDo("no case has such a name", remedy="utils/conformance/events has the names")
+        near = difflib.get_close_matches(args.only[0], [case.name for case in cases.load(project.root)], n=3)
+        raise NothingToDo(
+            f"no case has the name {' or '.join(map(repr, args.only))}",
+            remedy=f"did you mean {' or '.join(near)}?" if near else f"{cases.FOLDER}/events has the names; patterns are quoted: --only 'sqs*'",
+        )
     outcomes = examine(project, found, contexts, chosen(project, args.runtime), args.tier or TIERS)
     bad = [one for one in outcomes if one.differences]
     text = f"{len(outcomes):,} runs of {len(found)} events and {len(contexts):,} cases of propagation"
@@ -59,6 +66,13 @@ def run(project: Project, args: argparse.Namespace) -> None:
     emit(args, {"cases": [asdict(one) for one in outcomes]}, text if bad else f"{text}: all as expected")
     if bad:
         raise FunctionFailed(f"{len(bad)} of {len(outcomes)} cases are not as expected", why="\n".join(words(bad)))
+
+
+def _positive(text: str) -> int:
+    """An option's type: a whole number above 0."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _fuzz(project: Project, args: argparse.Namespace, found: Sequence[Case]) -> None:
