@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
-from otel_layers.cli.bench import builds, cases, extensions, figures, held, imports, ondemand, page, throughput, verdicts
+from otel_layers.cli.bench import builds, cases, extensions, figures, held, imports, ondemand, page, parsing, throughput, verdicts
 from otel_layers.cli.bench.measure import Sample
 from otel_layers.errors import FunctionFailed, UsageError
 from otel_layers.ondemand import components
@@ -81,6 +84,18 @@ def test_the_language_layer_s_budgets() -> None:
     rows = figures.summary(ROWS, slow)
     missed = {one.what for one in figures.budgets(rows, [], 8_100_000) if not one.holds}
     assert missed == {"first invocation more than bare, nobody listens, ms", "zip, MB"}
+
+
+@pytest.mark.parametrize(("text", "fine"), [('{"rows": []}', True), ("{", False)])
+def test_the_trigger_table_of_the_zip_is_parsed(tmp_path: Path, text: str, fine: bool) -> None:
+    with zipfile.ZipFile(tmp_path / "layer.zip", "w") as made:
+        made.writestr(parsing.TABLE, text)
+    if fine:
+        assert parsing.measure(Path(sys.executable), tmp_path / "layer.zip", tmp_path) > 0
+    else:
+        with pytest.raises(subprocess.CalledProcessError):
+            parsing.measure(Path(sys.executable), tmp_path / "layer.zip", tmp_path)
+    assert [parsing.budget(ms).holds for ms in (0.5, 1.5)] == [True, False]
 
 
 def test_imports_that_the_layer_adds_are_told_with_their_medians() -> None:

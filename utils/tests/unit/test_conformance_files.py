@@ -58,4 +58,4 @@ def test_no_real_account_or_address():
     for name in NAMES:
         text = read("events", name)
         assert set(re.findall(r"\barn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:(\d+):", text)) <= {"123456789012"}, name
-        assert set(re.findall(r"@([a-z.]+)", text)) <= {"example.com"}, name
+        assert set(re.findall(r"@([a-z-]+\.[a-z.]+)", text)) <= {"example.com"}, name

@@ -167,17 +167,19 @@ def measure_rows(
     project: Project, runtime: Runtime, built: list[Built], stock: tuple[Path, Path], args: argparse.Namespace, tmp: Path
 ) -> tuple[dict[str, Any], dict[str, tuple[Sequence[str], Sequence[Sequence[str]]]]]:
     """Run all rows; the result for machines, and the tables by their headings."""
-    from ..bench import cases, figures, imports, measure, verdicts
+    from ..bench import cases, figures, imports, measure, parsing, verdicts
 
     by_role = {one.layer.role: one for one in built}
     rows = cases.cases(by_role["language"].zip, by_role["collector"].zip, *stock)
-    code = cases.write(project, toolchain.interpreters()[runtime.version], runtime.version, tmp)
+    interpreter = toolchain.interpreters()[runtime.version]
+    code = cases.write(project, interpreter, runtime.version, tmp)
     machine = measure.Machine(project, runtime.name, built[0].arch.aws, home(project), code, cold=args.files == "cold")
     console.step(f"measuring {len(rows)} rows, {args.runs} times each, interleaved")
     samples = measure.rounds(machine, rows, args.runs)
     summary = figures.summary(rows, samples)
     ratio = figures.ratios(summary)
     budgets = figures.budgets(summary, ratio, by_role["language"].zip.stat().st_size)
+    budgets.append(parsing.budget(parsing.measure(interpreter, by_role["language"].zip, tmp)))
     console.step("asking the interpreter what its imports take")
     profiles = imports.measure(machine, rows)
     measured = {
