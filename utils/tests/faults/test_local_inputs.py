@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from e2e.local_parts import HERE, PROJECT, function, layer
-from otel_layers import toolchain
+from otel_layers import cpython, toolchain
 from otel_layers.errors import LayersError, ToolMissing, UsageError
 from otel_layers.local import Endpoints, environment
 
@@ -96,6 +96,7 @@ def test_a_runtime_that_does_not_exist(tmp_path: Path) -> None:
 def test_a_runtime_that_this_machine_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = next(r.name for r in PROJECT.catalogue.runtimes.values() if r.language == "python")
     monkeypatch.setattr(toolchain, "interpreters", dict)
+    monkeypatch.setattr(cpython, "obtain", lambda _project: None)  # from where it can be had, it is had: test_cpython.py
     words = refused(tmp_path, ToolMissing, runtime=name)
     assert "this machine has none" in words
     assert "uv python install" in words
