@@ -31,6 +31,22 @@ from awslambdaric.__main__ import main
 main(["client", os.environ["_HANDLER"]])
 """
 
+# Before all else when FILES is set: the files of the layer that are opened (their names), and those that are compiled from source (with an asterisk).
+WATCH = """
+import os, sys
+def watch(opt, file):
+    def note(event, values):
+        place = {"open": 0, "import": 1, "compile": 1}.get(event)
+        name = None if place is None else values[place]
+        name = os.fsdecode(name) if isinstance(name, bytes) else name
+        if isinstance(name, str) and name.startswith(opt):
+            os.write(file, ("*" * (event == "compile") + name + "\\n").encode())
+    sys.addaudithook(note)
+if "FILES" in os.environ:
+    watch(os.environ["LAYER_PYTHON"][:-len("python")], os.open(os.environ.pop("FILES"), os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+del watch
+"""
+
 
 @dataclass
 class Receiver:
@@ -222,6 +238,29 @@ def variables(port: int, layer: Path | None, task: Path, packages: Path) -> dict
     }
 
 
+@dataclass
+class Files:
+    """What a function was noted to do with the files of its layer, which is at `opt`; `record` goes into its environment as FILES."""
+
+    record: Path
+    opt: Path
+
+    def compiled(self) -> set[str]:
+        """Those compiled from source."""
+        return {name[1:] for name in self._lines() if name.startswith("*")}
+
+    def opened(self) -> set[str]:
+        """Those opened or loaded, as paths below /opt."""
+        return {os.path.relpath(name, self.opt) for name in self._lines() if not name.startswith("*")}
+
+    def touched(self) -> int:
+        """Bytes of the files that a start reads, the wrapper with them; a library counts whole, though only what is used of it is read."""
+        return sum((self.opt / name).stat().st_size for name in (*self.opened(), "otel-handler") if (self.opt / name).is_file())
+
+    def _lines(self) -> list[str]:
+        return self.record.read_text().splitlines()
+
+
 @contextmanager
 def runtime_api(work: Callable[[], Any], post: Callable[[str, Any, bytes], None]) -> Iterator[int]:
     """A Runtime API: `work` blocks for (headers, body) of the next invocation, None to hang up; `post` gets what the client posts."""
@@ -259,7 +298,13 @@ def running(
         full = {**variables(port, layer, task, packages), "_HANDLER": handler, **environment}
         command = [str(layer / wrapper)] if layer else []
         process = subprocess.Popen(
-            [*command, str(python), "-B", "-c", CLIENT], cwd=task, env=full, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            [*command, str(python), "-B", "-c", WATCH + CLIENT],
+            cwd=task,
+            env=full,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
         try:
             yield Lambda(api, done, process, log)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from otel_layers import files, toolchain
 from parts import PROJECT, ROOT
-from sandbox import Lambda, Quiet, Receiver, attributes, receiving, running, serving
+from sandbox import Files, Lambda, Quiet, Receiver, attributes, receiving, running, serving
 
 ANSWERS = {
     "openai": {
@@ -45,11 +45,12 @@ ANSWERS = {
 
 @dataclass
 class Place:
-    """A function that has all the libraries, its receiver, and a PostgreSQL server."""
+    """A function that has all the libraries, its receiver, a PostgreSQL server, and what it does with the layer's files."""
 
     function: Lambda
     receiver: Receiver
     dsn: str
+    files: Files
 
 
 class _Web(Quiet):
@@ -113,6 +114,7 @@ def place(layer: Path) -> Iterator[Place]:
         shutil.copyfile(Path(__file__).parent / "programs/libraries.py", folder / "task/app.py")
         environment = {
             "LIBRARIES": str(libraries),
+            "FILES": str(folder / "files"),
             "HTTP_PORT": str(port),
             "NO_PORT": str(_free_port()),
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
@@ -123,7 +125,7 @@ def place(layer: Path) -> Iterator[Place]:
             _postgres(libraries, _free_port()) as dsn,
             running(python, packages, layer, folder / "task", "app.handler", environment) as function,
         ):
-            yield Place(function, receiver, dsn)
+            yield Place(function, receiver, dsn, Files(folder / "files", layer))
 
 
 WEB, CLIENT, SQL = {"http.request.method": "GET", "http.response.status_code": 200}, "GET", {"db.query.text": "select 7"}
@@ -205,6 +207,7 @@ def test_a_library_is_traced(place: Place, library: str) -> None:
         answer = invocation.trace_id.hex()
     assert answer in (None, found)
     assert place.function.said() == []
+    assert place.files.compiled() == set()
     if scope is None:
         return
     name, kind, some = expected
