@@ -258,7 +258,7 @@ class Files:
         return sum((self.opt / name).stat().st_size for name in (*self.opened(), "otel-handler") if (self.opt / name).is_file())
 
     def _lines(self) -> list[str]:
-        return self.record.read_text().splitlines()
+        return self.record.read_text().splitlines() if self.record.exists() else []  # nothing of the layer was touched yet
 
 
 @contextmanager
