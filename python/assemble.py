@@ -18,6 +18,7 @@ import tokenize
 from pathlib import Path
 
 DEPENDENCIES = "otel-python"  # in /opt; our entry appends it to the search path, so it is behind everything that the function brings
+GRPC_ONLY = "grpc-only"  # in it; what only gRPC needs, which a function's own libraries (httpcore) would use if they could find it
 _METADATA = ("METADATA", "entry_points.txt")  # of *.dist-info, with licences: what importlib.metadata and an inventory need
 _NOTICE = re.compile("copyright|licen[cs]e|spdx", re.IGNORECASE)
 _COMMANDS = ("opentelemetry/instrumentation/auto_instrumentation", "opentelemetry/instrumentation/bootstrap")
@@ -32,7 +33,7 @@ def main(wheels: Path, sources: Path, table: Path, out: Path) -> None:
             name = path.relative_to(version)
             if not wanted(name):
                 continue
-            place = dependencies / name
+            place = dependencies / (GRPC_ONLY if name.parts[0].partition("-")[0] in ("h2", "hpack", "hyperframe") else "") / name
             if not place.exists():
                 _copy(path, place)
                 if place.suffix == ".so":
@@ -42,7 +43,7 @@ def main(wheels: Path, sources: Path, table: Path, out: Path) -> None:
     for path in dependencies.rglob("*.py"):
         path.write_bytes(blanked(path.read_bytes()))
     licences: set[bytes] = set()
-    for path in sorted(p for p in dependencies.glob("*.dist-info/**/*") if p.is_file() and p.name != "entry_points.txt"):
+    for path in sorted(p for p in dependencies.glob("**/*.dist-info/**/*") if p.is_file() and p.name != "entry_points.txt"):
         body = path.read_bytes()
         if path.name == "METADATA":
             path.write_bytes(body.partition(b"\n\n")[0] + b"\n")  # its headers; what follows is the project's page at PyPI

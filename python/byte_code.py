@@ -13,6 +13,7 @@ import os
 import sys
 from importlib._bootstrap_external import _code_to_hash_pyc  # what py_compile uses; it takes no syntax tree
 
+TOPS = ("otel-python", "otel-python/grpc-only", "python")  # folders of the search path
 # Of these, modules that nothing in the layer imports have no byte code: a function that does imports them from their sources.
 SPARE = (
     "asgiref.",
@@ -33,9 +34,9 @@ COMPARED = {ast.GtE: operator.ge, ast.Gt: operator.gt, ast.LtE: operator.le, ast
 def main(out):
     """Compile all of `out` that the layer may import; the names inside are those in /opt."""
     files = {}
-    for top in ("otel-python", "python"):
+    for top in TOPS:
         for folder, folders, names in os.walk(os.path.join(out, top)):
-            folders[:] = sorted(f for f in folders if f != "__pycache__")
+            folders[:] = sorted(f for f in folders if f != "__pycache__" and os.path.relpath(os.path.join(folder, f), out) not in TOPS)
             for name in sorted(names):
                 if name.endswith(".py"):
                     path = os.path.join(folder, name)

@@ -181,8 +181,8 @@ SHOWN |= {
     "aiohttp-server": "aiohttp_server",
 }
 SHOWN |= {"aio-pika": "aio_pika"}
-# What a library finds of the layer's own and uses, which is meant for the layer only (byte_code.SPARE): setuptools does, and httpcore.
-FOUND = {"pyramid": "/otel-python/packaging/", "httpx": "/otel-python/hpack/"}
+# What a library finds of the layer's own and uses, which is meant for the layer only (byte_code.SPARE): pyramid's setuptools does.
+FOUND = {"pyramid": "/otel-python/packaging/"}
 KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER"}
 
 

@@ -58,7 +58,7 @@ def test_byte_code_for_every_version(trees):
     compiled = {version: {_source_of(n) for n in tree if n.endswith(f".cpython-{version.replace('.', '')}.pyc")} for version in VERSIONS}
     assert all(sources == compiled["3.10"] for sources in compiled.values())
     without = {n for n in tree if n.endswith(".py")} - compiled["3.10"]
-    spare = tuple(f"otel-python/{name.rstrip('.').replace('.', '/')}" for name in _script("byte_code").SPARE)
+    spare = tuple(f"otel-python/{apart}{name.rstrip('.').replace('.', '/')}" for name in _script("byte_code").SPARE for apart in ("", "grpc-only/"))
     assert all(name.startswith(spare) for name in without)
     assert "otel-python/packaging/pylock.py" in without
     assert len(compiled["3.10"]) > 250
@@ -134,7 +134,7 @@ def test_wrapt_works_native_and_pure(layer, version):
 
 def test_licences_and_metadata_are_kept(layer):
     """A text that several packages have is there once; their METADATA names the licence."""
-    infos = sorted((layer / "otel-python").glob("*.dist-info"))
+    infos = sorted((layer / "otel-python").glob("**/*.dist-info"))
     assert len(infos) > 25
     texts, there, elsewhere = [], set(), set()
     for info in infos:
@@ -155,7 +155,27 @@ def test_licences_and_metadata_are_kept(layer):
 
 def test_nothing_that_the_function_brings_is_shipped(layer):
     shipped = {p.name for p in (layer / "otel-python").iterdir() if not p.name.endswith(".dist-info")}
-    assert shipped == {"asgiref", "h2", "hpack", "hyperframe", "opentelemetry", "packaging", "wrapt", "typing_extensions.py", "__pycache__"}
+    assert shipped == {"asgiref", "grpc-only", "opentelemetry", "packaging", "wrapt", "typing_extensions.py", "__pycache__"}
+
+
+def test_a_library_of_the_function_finds_no_h2(start, receiver, python):
+    """httpcore would load it, which takes a twentieth of a second, and httpx would speak HTTP/2 only where the layer is."""
+    source = """
+        from opentelemetry import trace
+
+        def handler(event, context):
+            found = []
+            for name in ("h2", "hpack", "hyperframe"):
+                try:
+                    __import__(name)
+                    found.append(name)
+                except ModuleNotFoundError:
+                    pass
+            return found
+    """
+    for tier in ("auto", "sdk"):
+        assert start(python, source, OTEL_LAMBDA_TIER=tier).invoke({}).json == []
+    assert len(receiver.requests) == 2
 
 
 def test_sources_keep_their_lines_and_notices():
