@@ -105,7 +105,7 @@ def _free_port() -> int:
 @pytest.fixture(scope="module")
 def place(layer: Path) -> Iterator[Place]:
     """One function for all tests: every library is imported by the invocation that uses it."""
-    version = next(v for v in ("3.13", "3.12", "3.11") if v in toolchain.interpreters())
+    version = next(v for v in ("3.14", "3.13", "3.12", "3.11") if v in toolchain.interpreters())
     python = toolchain.interpreters()[version]
     libraries = toolchain.target(PROJECT, ROOT / "requirements/instrumented.txt", str(python), f"instrumented{version}")
     packages = toolchain.target(PROJECT, ROOT / "requirements/runtime-python.txt", str(python), f"runtime-python{version}")

@@ -86,6 +86,19 @@ def test_the_language_layer_s_budgets() -> None:
     assert missed == {"first invocation more than bare, nobody listens, ms", "zip, MB"}
 
 
+def test_what_a_start_reads_is_the_byte_code_of_its_version(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "layer.zip", "w") as made:
+        for tag, size in (("311", 2_000_000), ("312", 9_000_000)):
+            made.writestr(f"python/ours/__pycache__/__init__.cpython-{tag}.pyc", bytes(size // 2))
+            made.writestr(f"otel-python/a/b/__pycache__/c.cpython-{tag}.pyc", bytes(size // 4))
+            made.writestr(f"otel-python/__pycache__/never.cpython-{tag}.pyc", bytes(size))
+        made.writestr("python/ours/__init__.py", bytes(100))
+    some, most = [("ours", 1.0)], [("ours", 1.0), ("a.b.c", 0.5), ("json", 0.1)]
+    found = imports.budget(tmp_path / "layer.zip", "3.11", {"little": some, "much": most})
+    assert (found.measured, found.holds) == (1.5, True)
+    assert not imports.budget(tmp_path / "layer.zip", "3.12", {"little": some}).holds
+
+
 @pytest.mark.parametrize(("text", "fine"), [('{"rows": []}', True), ("{", False)])
 def test_the_trigger_table_of_the_zip_is_parsed(tmp_path: Path, text: str, fine: bool) -> None:
     with zipfile.ZipFile(tmp_path / "layer.zip", "w") as made:

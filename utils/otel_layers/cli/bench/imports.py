@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import statistics
+import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ... import local
@@ -14,6 +16,7 @@ from ...errors import FunctionFailed
 from .cases import BARE, OURS, PROGRAMS, Case, function
 from .measure import Machine
 from .page import Table
+from .verdicts import Budget
 
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| \s*(\S+)")
 RUNS = 5
@@ -51,6 +54,17 @@ def measure(machine: Machine, rows: Sequence[Case]) -> dict[str, list[tuple[str,
         pair = {setup: [profile(machine, by[name, setup]) for _ in range(RUNS)] for setup in (BARE, OURS)}
         out[name] = added(pair[BARE], pair[OURS])
     return out
+
+
+def budget(layer: Path, version: str, profiles: Mapping[str, Sequence[tuple[str, float]]]) -> Budget:
+    """The byte code in the zip `layer` that a start and first invocation read: of the function that imports most of it, for Python `version`."""
+    ending = f".cpython-{version.replace('.', '')}.pyc"
+    with zipfile.ZipFile(layer) as source:
+        sizes = {info.filename: info.file_size for info in source.infolist() if info.filename.endswith(ending)}
+    modules = {name.removesuffix(ending).replace("/__pycache__/", "/").removesuffix("/__init__"): size for name, size in sizes.items()}
+    by_module = {path.partition("/")[2].replace("/", "."): size for path, size in modules.items()}
+    read = [sum(by_module.get(module, 0) for module, _ in found) for found in profiles.values()]
+    return Budget("byte code that one start and first invocation read, MB", max(read) / 1e6, 1.5)
 
 
 def plain(profiles: Mapping[str, Sequence[tuple[str, float]]]) -> list[dict[str, Any]]:

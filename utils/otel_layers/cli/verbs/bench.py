@@ -182,6 +182,7 @@ def measure_rows(
     budgets.append(parsing.budget(parsing.measure(interpreter, by_role["language"].zip, tmp)))
     console.step("asking the interpreter what its imports take")
     profiles = imports.measure(machine, rows)
+    budgets.append(imports.budget(by_role["language"].zip, runtime.version, profiles))
     measured = {
         "rows": summary,
         "ratios": ratio,
