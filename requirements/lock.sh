@@ -16,7 +16,7 @@ done
 PYTHON_VERSION=3.10 compile "$@" requirements/runtime-python.in -o requirements/runtime-python.txt
 PYTHON_VERSION=3.10 compile "$@" -c requirements/runtime-python.txt requirements/powertools.in -o requirements/powertools.txt
 # Libraries that functions bring, and what our own code is compared with, for tests.
-for name in clients-oldest clients-newest clients-async plugins propagator-b3; do
+for name in clients-oldest clients-newest clients-async plugins propagator-b3 isolation-old isolation-middle isolation-new isolation-plain isolation-api; do
     PYTHON_VERSION=3.10 compile "$@" "requirements/$name.in" -o "requirements/$name.txt"
 done
 # What the Python layer ships: also for all of the catalogue's versions. Its folder keeps it, because its recipe is what reads it.

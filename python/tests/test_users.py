@@ -148,6 +148,28 @@ def test_a_processor_that_raises_is_one_line_and_never_the_functions_error(start
     assert sorted(line.split(",")[0].rsplit(".", 1)[1] for line in function.said()) == ["force_flush", "on_end", "on_start"]
 
 
+def test_a_span_that_cannot_be_encoded_costs_only_itself(start, receiver, task, python):
+    write(
+        task,
+        "tracing_setup.py",
+        """
+        from opentelemetry.sdk.trace import SpanProcessor
+        class Odd(SpanProcessor):
+            def on_end(self, span):
+                if span.name == "order":
+                    span._attributes = 5
+        def configure(configuration):
+            configuration.span_processors.append(Odd())
+        """,
+    )
+    function = start(python, NOISE, OTEL_LAMBDA_CONFIGURE="tracing_setup")
+    assert function.invoke(1).json == [1]
+    assert sorted(s.name for s in receiver.spans()) == ["demo", "noise"]
+    (line,) = function.said()
+    assert "1 spans were not delivered" in line
+    assert "it cannot be encoded" in line
+
+
 BATCHED = """
     import sys
     from opentelemetry import trace

@@ -130,10 +130,12 @@ class Exporter:
             seconds = min(until - monotonic(), self.destination.timeout)
             if seconds <= 0:
                 return ""
-            batch = self.take(self._batch)
+            batch, body = self._encoded(self.take(self._batch))
+            if not batch:
+                continue
             last = bool(ends) and not self.kept
             try:
-                self._post(batch, seconds, {END: ends} if last else None)
+                self._post(batch, body, seconds, {END: ends} if last else None)
             except network.Refused as exc:
                 self.lost(batch, self._advised(str(exc)))
             except Exception as exc:  # noqa: BLE001 - whatever it is, the function goes on
@@ -144,8 +146,22 @@ class Exporter:
                 return ""  # what other threads ended meanwhile is the next invocation's
         return ""
 
-    def _post(self, batch, seconds, headers):
-        body, protocol = self._encode(batch), self.destination.protocol
+    def _encoded(self, batch):
+        """What of a batch can be encoded, and its body: a record that cannot be, from an SDK that nobody knows, costs only itself."""
+        try:
+            return batch, self._encode(batch)
+        except Exception:  # noqa: BLE001 - now one by one
+            good = []
+            for record in batch:
+                try:
+                    self._encode([record])
+                    good.append(record)
+                except Exception as exc:  # noqa: BLE001 - never break the function
+                    self.lost([record], f"it cannot be encoded: {cause(exc)}")
+            return good, self._encode(good) if good else b""
+
+    def _post(self, batch, body, seconds, headers):
+        protocol = self.destination.protocol
         if protocol == "http/json":
             from . import otlp_json
 

@@ -4,6 +4,7 @@ import os
 from _thread import get_ident
 from contextlib import contextmanager
 
+from opentelemetry import trace
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 
@@ -41,5 +42,7 @@ class Urandom(IdGenerator):
         return (self._other.generate_span_id() if self._other is not None else int.from_bytes(os.urandom(8), "big")) or 1
 
     def is_trace_id_random(self):
-        """All bits are random, which the W3C flag may say."""
+        """All bits are random, which the W3C flag may say, when the function's API knows it."""
+        if not hasattr(trace.TraceFlags, "RANDOM_TRACE_ID"):
+            return False
         return self._other is None or bool(getattr(self._other, "is_trace_id_random", bool)())

@@ -101,6 +101,9 @@ def attach(name, instrumentor):
         else:
             _attach(name, instrumentor)
     except Exception as exc:  # noqa: BLE001 - never break the function
+        if name in OWN and isinstance(exc, ImportError) and not instrumentor.startswith("patches."):
+            attach(name, "patches." + name)  # contrib's does not fit the OpenTelemetry that the function brings; ours needs none
+            return
         if name == "sqlalchemy" and "greenlet" in str(exc):
             return  # contrib's last step is for asyncio, which does without greenlet as little as the library itself
         say(f"{name} is not traced: {cause(exc)}")

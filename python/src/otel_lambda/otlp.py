@@ -34,7 +34,9 @@ def _scope(scope):
         return message(1, text(1, scope[0]) + text(2, scope[1])), scope[2]
     if scope is None:
         return b"", ""
-    return message(1, text(1, scope.name) + text(2, scope.version) + attributes(3, scope.attributes)), scope.schema_url
+    return message(
+        1, text(1, scope.name) + text(2, scope.version) + attributes(3, getattr(scope, "attributes", None))
+    ), scope.schema_url  # older SDKs have none
 
 
 def _state(state) -> str:

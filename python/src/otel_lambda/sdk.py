@@ -2,6 +2,8 @@
 
 import os
 
+from opentelemetry import trace
+from opentelemetry import version as api
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.version import __version__
@@ -49,6 +51,10 @@ def assemble(resource, spans, delivery, settings):
     described = Resource(resource.attributes)
     resource.copies.append(described)
     generator = own.id_generator if isinstance(own.id_generator, ids.Urandom) else ids.Urandom(own.id_generator)
+    if api.__version__ != __version__:
+        if not hasattr(trace.TraceFlags, "random_trace_id"):
+            trace.TraceFlags.random_trace_id = False  # APIs before 1.42 lack it, and our SDK asks each parent for it
+        _try(ids.Urandom())
     provider = Provider(own.sampler, described, shutdown_on_exit=False, id_generator=generator, span_limits=limits.spans())
     for processor in own.span_processors:
         provider.add_span_processor(processor)
@@ -57,6 +63,19 @@ def assemble(resource, spans, delivery, settings):
     delivery.others = provider.flush_others
     bridge.install(provider, generator)
     return signals.install(provider, described, delivery, settings)
+
+
+def _try(generator):
+    """Use an SDK with an API of another version once: what does not fit raises here, where the recorder goes on instead, and not in the function."""
+    span = TracerProvider(shutdown_on_exit=False, id_generator=generator).get_tracer("otel_lambda").start_span("try", attributes={"a": 1})
+    link = trace.Link(span.get_span_context(), {"a": 1})
+    with trace.use_span(span):
+        inner = TracerProvider(shutdown_on_exit=False, id_generator=generator).get_tracer("otel_lambda").start_span("try", links=[link])
+        inner.add_event("happened", {"a": "b"})
+        inner.record_exception(ValueError("try"))
+        inner.set_status(trace.Status(trace.StatusCode.ERROR, "try"))
+        inner.end()
+    span.end()
 
 
 def _ids():
