@@ -105,19 +105,6 @@ def _lines(tree: ast.Module) -> list[object]:
     return found
 
 
-def test_no_source_is_compiled_at_start(layer, version):
-    """With its sources made unreadable as Python, the layer still starts: all that runs is byte code."""
-    code = "import sys; sys.path[:0] = [sys.argv[1] + '/python']; from otel_lambda import telemetry; telemetry.start(sys.argv[1]); print('ok')"
-    with files.temporary(PROJECT, "no-sources") as folder:
-        copy = Path(shutil.copytree(layer, folder / "opt"))
-        for path in copy.rglob("*.py"):
-            path.write_text("this is not Python")
-        done = subprocess.run(
-            [toolchain.interpreters()[version], "-I", "-B", "-c", code, copy], env={}, capture_output=True, text=True, check=False, timeout=60
-        )
-    assert done.stdout.strip() == "ok", done.stderr
-
-
 def test_wrapt_works_native_and_pure(layer, version):
     code = "import sys; sys.path.append(sys.argv[1]); import wrapt; print(wrapt.ObjectProxy([1])[0], 'wrapt._wrappers' in sys.modules)"
     for environment, native in (({}, True), ({"WRAPT_DISABLE_EXTENSIONS": "1"}, False)):
