@@ -21,6 +21,47 @@ DEPENDENCIES = "otel-python"  # in /opt; our entry appends it to the search path
 GRPC_ONLY = "grpc-only"  # in it; what only gRPC needs, which a function's own libraries (httpcore) would use if they could find it
 _METADATA = ("METADATA", "entry_points.txt")  # of *.dist-info, with licences: what importlib.metadata and an inventory need
 _NOTICE = re.compile("copyright|licen[cs]e|spdx", re.IGNORECASE)
+# What an SDK that only traces does not need is imported where it is used. Of each file of the SDK: import lines, with the name that they bind and
+# what stands in its place; and other texts.
+_FUTURES = ("import concurrent.futures\n", "concurrent.futures", '__import__("concurrent.futures").futures')
+_METERS = ("from opentelemetry import metrics as metrics_api\n", "metrics_api", '__import__("opentelemetry.metrics").metrics')
+_MAKERS = "        from opentelemetry.semconv._incubating.metrics.otel_metrics import create_otel_sdk_span_live, create_otel_sdk_span_started; "
+_DEFERRED: dict[str, tuple[tuple[tuple[str, str, str], ...], tuple[tuple[str, str], ...]]] = {
+    "opentelemetry/sdk/resources/__init__.py": (
+        (
+            _FUTURES,
+            *((f"import {name}\n", name, f'__import__("{name}")') for name in ("platform", "socket", "subprocess", "uuid")),
+            ("from urllib import parse\n", "parse", '__import__("urllib.parse").parse'),
+        ),
+        (),
+    ),
+    "opentelemetry/sdk/trace/id_generator.py": ((("import random\n", "random", '__import__("random")'),), ()),
+    "opentelemetry/sdk/trace/__init__.py": (
+        (_FUTURES, _METERS),
+        (
+            ("meter_provider: metrics_api.MeterProvider | None = None", "meter_provider=None"),
+            ("        meter_provider = meter_provider or metrics_api.get_meter_provider()\n", "\n"),
+        ),
+    ),
+    "opentelemetry/sdk/trace/_tracer_metrics.py": (
+        (_METERS,),
+        (
+            ("meter_provider: metrics_api.MeterProvider", "meter_provider"),
+            (
+                """from opentelemetry.semconv._incubating.metrics.otel_metrics import (
+    create_otel_sdk_span_live,
+    create_otel_sdk_span_started,
+)
+""",
+                "\n\n\n\n",
+            ),
+            (
+                '        meter = meter_provider.get_meter("opentelemetry-sdk")\n',
+                _MAKERS + 'meter = (meter_provider or metrics_api.get_meter_provider()).get_meter("opentelemetry-sdk")\n',
+            ),
+        ),
+    ),
+}
 _COMMANDS = ("opentelemetry/instrumentation/auto_instrumentation", "opentelemetry/instrumentation/bootstrap")
 
 
@@ -42,6 +83,9 @@ def main(wheels: Path, sources: Path, table: Path, out: Path) -> None:
                 sys.exit(f"{name} differs between Python versions: it cannot be shared (another one is in {version.name})")
     for path in dependencies.rglob("*.py"):
         path.write_bytes(blanked(path.read_bytes()))
+    for name, (imports, texts) in _DEFERRED.items():
+        path = dependencies / name
+        path.write_text(deferred(path.read_text(), name, imports, texts))
     licences: set[bytes] = set()
     for path in sorted(p for p in dependencies.glob("**/*.dist-info/**/*") if p.is_file() and p.name != "entry_points.txt"):
         body = path.read_bytes()
@@ -102,6 +146,19 @@ def blanked(source: bytes) -> bytes:
         kept = "''  " if out[place : place + 1] == ["''\n"] else ""
         out[place : place + 1] = [kept + "# Changed: without docstrings and comments.\n"]
     return "".join(out).encode()
+
+
+def deferred(text: str, name: str, imports: tuple[tuple[str, str, str], ...], texts: tuple[tuple[str, str], ...]) -> str:
+    """`text` of the file `name` with what `imports` import imported where it is used; every line of code stays where it was."""
+    for old, new in texts:
+        if old not in text:
+            sys.exit(f"{name} has no {old.strip()!r} any more: look what has become of it, and mend assemble.py")
+        text = text.replace(old, new)
+    for line, bound, used in imports:
+        if text.count(line) != 1:
+            sys.exit(f"{name} has no line {line.strip()!r} any more: look what has become of it, and mend assemble.py")
+        text = re.sub(rf"(?<![\w.\"']){re.escape(bound)}\.", lambda _, used=used: f"{used}.", text.replace(line, "\n"))
+    return text.replace("# Changed: without docstrings and comments.", "# Changed: without docstrings and comments, some imports deferred.")
 
 
 def without_symbols(body: bytes) -> bytes:

@@ -6,15 +6,14 @@ The API's contexts are kept in the variable that held ours, so that what is curr
 """
 
 import os
+import sys
 
-from opentelemetry import baggage as baggage_api
 from opentelemetry import context as context_api
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.context.context import Context, _RuntimeContext
-from opentelemetry.propagators.textmap import TextMapPropagator, default_getter, default_setter
 from opentelemetry.trace.span import TraceState
 
-from . import recorder, tracing
+from . import later, recorder, tracing
 from .say import cause, say
 
 _HTTP_KEY = getattr(context_api, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation")
@@ -120,7 +119,13 @@ def suppressed(http):
 
 def inject(carrier):
     """As tracing.inject."""
-    propagate.inject(carrier)
+    propagate = sys.modules.get("opentelemetry.propagate")
+    if propagate is not None:
+        propagate.inject(carrier)  # the function may have set another propagator
+        return
+    span = ours(trace.get_current_span().get_span_context())
+    baggage = sys.modules.get("opentelemetry.baggage")
+    carrier.update(tracing.propagators.fields(span, baggage.get_all() if baggage is not None else None))
 
 
 def span_context(context):
@@ -145,8 +150,11 @@ def translated(context):
         made = Context()
         if context.span is not None:
             made = trace.set_span_in_context(_real(context.span), made)
-        for key, value in (context.baggage or {}).items():
-            made = baggage_api.set_baggage(key, value, made)
+        if context.baggage:
+            from opentelemetry import baggage
+
+            for key, value in context.baggage.items():
+                made = baggage.set_baggage(key, value, made)
         for key in (*_KEYS, _HTTP_KEY) if context.suppressed > 1 else (_HTTP_KEY,) if context.suppressed else ():
             made = context_api.set_value(key, True, made)
         context.api = made
@@ -223,47 +231,23 @@ class Runtime(_RuntimeContext):
         tracing.VARIABLE.reset(token)
 
 
-class Propagators(TextMapPropagator):
-    """The configured formats as the API's propagator."""
-
-    def __init__(self, own):
-        """`own` is a propagation.Propagators."""
-        self._own = own
-
-    def extract(self, carrier, context=None, getter=default_getter):
-        """The context of `carrier`, on top of `context`."""
-
-        def get(key):
-            values = getter.get(carrier, key)
-            return (",".join(values) if key == "tracestate" else next(iter(values), None)) if values else None
-
-        context = Context() if context is None else context
-        found, baggage = self._own.extract(get, trace.get_current_span(context).get_span_context().is_valid)
-        for key, value in (baggage or {}).items():
-            context = baggage_api.set_baggage(key, value, context)
-        return context if found is None else trace.set_span_in_context(trace.NonRecordingSpan(span_context(found)), context)
-
-    def inject(self, carrier, context=None, setter=default_setter):
-        """Write every format's fields."""
-        fields = self._own.fields(ours(trace.get_current_span(context).get_span_context()), baggage_api.get_all(context))
-        for key, value in fields.items():
-            setter.set(carrier, key, value)
-
-    @property
-    def fields(self):
-        """What inject may write."""
-        return self._own.all_fields()
-
-
 def install(provider, generator):
     """Make `provider` the API's, and everything current in ours current in the API."""
     global ids
     ids = generator
     if not os.environ.get("OTEL_PYTHON_CONTEXT"):
         context_api._RUNTIME_CONTEXT = Runtime()
-    propagate.set_global_textmap(Propagators(tracing.propagators))
+    later.after("opentelemetry.propagate", _propagators)
     trace.set_tracer_provider(provider)
     from . import bridge
 
     recorder.promote, tracing.joined = promote, bridge
     context_api.get_current()  # what is running here is the SDK's from now on
+
+
+def _propagators():
+    from opentelemetry.propagate import set_global_textmap
+
+    from .textmap import Propagators
+
+    set_global_textmap(Propagators(tracing.propagators))

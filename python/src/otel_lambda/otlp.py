@@ -114,15 +114,21 @@ def any_value(value) -> bytes:
 
 def _clean(text) -> str:
     """`text` without the credentials that URLs carry: here, so that it holds for every instrumentation and the user's own spans."""
-    if "?" not in text and "@" not in text:
+    if not ("@" in text and "://" in text) and not ("?" in text and _signed(text)):
         return text
     from .redact import clean
 
     return clean(text)
 
 
+def _signed(text):
+    """Whether one of the keys of `redact` may be in `text`, whose patterns cost half a millisecond of the first invocation."""
+    low = text.lower()
+    return "sig" in low or "amz-" in low or "accesskeyid" in low
+
+
 def _query(value):
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _signed(value):
         return value
     from .redact import query
 

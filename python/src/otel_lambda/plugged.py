@@ -34,11 +34,12 @@ class Format:
         if propagator is None:
             return
         from opentelemetry import trace
+        from opentelemetry.context import Context
 
         from . import bridge
 
         span = trace.NonRecordingSpan(bridge.span_context(span_context))
-        propagator.inject(out, trace.set_span_in_context(span, bridge.Context()))
+        propagator.inject(out, trace.set_span_in_context(span, Context()))
 
 
 class Instance:

@@ -4,7 +4,7 @@ import os
 import sys
 from logging import getLogger
 
-from . import destination, entry_points, processors
+from . import destination, entry_points, later, processors
 from .quick import imports
 from .say import cause, say
 from .settings import SPAN_EXPORTERS
@@ -28,7 +28,7 @@ def install(tracer_provider, resource, delivery, settings):
             if exporter is not None:
                 tracer_provider.add_span_processor(processors.Exported(exporter, settings.max_batch))
     if settings.metrics:
-        _metrics(resource, delivery, settings)
+        later.after("opentelemetry.metrics", lambda: _metrics(resource, delivery, settings))
     if settings.logs:
         try:
             from . import logs
