@@ -298,7 +298,7 @@ def running(
         full = {**variables(port, layer, task, packages), "_HANDLER": handler, **environment}
         command = [str(layer / wrapper)] if layer else []
         process = subprocess.Popen(
-            [*command, str(python), "-B", "-c", WATCH + CLIENT],
+            [*command, str(python), "-B", "-S", "-c", WATCH + CLIENT],  # a runtime of Lambda has none of this machine's packages
             cwd=task,
             env=full,
             stdin=subprocess.DEVNULL,
