@@ -110,7 +110,8 @@ def parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> li
                     fuzz: list[str | Path] = ["-run=^$", f"-fuzz=^{target}$", f"-fuzztime={args.fuzz}s", "-fuzzminimizetime=10x", f"./{package}"]
                     found.append((f"{name}: {target}", [toolchain.go(project), "test", *fuzz], module))
         if (home / "tests").is_dir():
-            found.append((folder, [*pytest, home / "tests"], root))
+            # Each of a layer's tests has processes and folders of its own; the root's share the machine's namespaces and ports.
+            found.append((folder, [*pytest, "-n", "2", home / "tests"], root))
     return found
 
 
