@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import shutil
@@ -34,9 +33,7 @@ def obtain(project: Project) -> None:
     source = _archive()
     if not source or (home / ".ready").is_file():
         return
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with home.with_name(f".{home.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with files.locked(home.with_name(f".{home.name}.lock")):
         if not (home / ".ready").is_file():
             console.step(f"getting Python {', '.join(missing)} from Debian's packages (once)")
             shutil.rmtree(home, ignore_errors=True)

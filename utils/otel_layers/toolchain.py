@@ -10,7 +10,8 @@ import shutil
 import site
 import subprocess
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import console, files, process
@@ -70,27 +71,37 @@ def packages(project: Project, lock: str, *, python: str = sys.executable) -> Pa
     path = _lock(project, lock)
     # Programs keep the path that they were installed under: the real one, in case this project's folder is a link to another's.
     home = (project.cache / "envs").resolve() / f"{lock}-{_digest(path)[:12]}"
-    if not (home / ".ready").is_file():
-        console.step(f"installing {lock} (once)")
-        shutil.rmtree(home, ignore_errors=True)
-        _uv(project, "venv", "--quiet", "--python", python, str(home))
-        _uv(project, "pip", "install", "--python", str(home / "bin/python"), "--require-hashes", f"--requirements={path}")
-        (home / ".ready").touch()
+    with _once(home, f"installing {lock}") as missing:
+        if missing:
+            shutil.rmtree(home, ignore_errors=True)
+            _uv(project, "venv", "--quiet", "--python", python, str(home))
+            _uv(project, "pip", "install", "--python", str(home / "bin/python"), "--require-hashes", f"--requirements={path}")
+            (home / ".ready").touch()
     return home
 
 
 def target(project: Project, lock: Path, python: str, name: str) -> Path:
     """A folder with the packages of the file `lock` for the interpreter `python`, as one folder of modules (no environment)."""
     home = project.cache / "targets" / f"{name}-{_digest(lock)[:12]}"
-    if not (home / ".ready").is_file():
-        console.step(f"installing {lock.stem} for {name} (once)")
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.parent) as tmp:
-            _uv(project, "pip", "install", "--quiet", "--python", python, "--require-hashes", f"--target={tmp}/t", f"--requirements={lock}")
-            Path(tmp, "t", ".ready").touch()
+    with _once(home, f"installing {lock.stem} for {name}") as missing:
+        if missing:
             shutil.rmtree(home, ignore_errors=True)
-            Path(tmp, "t").rename(home)
+            _uv(project, "pip", "install", "--quiet", "--python", python, "--require-hashes", f"--target={home}", f"--requirements={lock}")
+            (home / ".ready").touch()
     return home
+
+
+@contextmanager
+def _once(home: Path, what: str) -> Iterator[bool]:
+    """Whether `home` is still to be made by the caller, who ends with its .ready; meanwhile nobody else makes it, nor uses a part of it."""
+    if (home / ".ready").is_file():
+        yield False
+        return
+    with files.locked(home.with_name(f".{home.name}.lock"), f"waiting for another process that is {what}"):
+        missing = not (home / ".ready").is_file()
+        if missing:
+            console.step(f"{what} (once)")
+        yield missing
 
 
 def go(project: Project) -> str:
@@ -109,13 +120,12 @@ def go_linter(project: Project) -> Path:
     lock = project.root / "requirements/golangci"
     digest = hashlib.sha256(b"".join((lock / name).read_bytes() for name in ("go.mod", "go.sum"))).hexdigest()
     program = (project.cache / "envs").resolve() / f"golangci-{digest[:12]}" / "golangci-lint"
-    if not program.is_file():
-        console.step("compiling golangci-lint (once, a minute or two)")
-        part = program.with_suffix(".part")
-        what = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"
-        command = [go(project), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(part), what]
-        process.run(command, cwd=lock, env=go_environment(project, CGO_ENABLED="0", GOWORK="off"), error=ToolMissing, remedy=_RETRY, capture=True)
-        part.rename(program)
+    with _once(program.parent, "compiling golangci-lint, a minute or two") as missing:
+        if missing:
+            what = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"
+            command = [go(project), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(program), what]
+            process.run(command, cwd=lock, env=go_environment(project, CGO_ENABLED="0", GOWORK="off"), error=ToolMissing, remedy=_RETRY, capture=True)
+            (program.parent / ".ready").touch()
     return program
 
 

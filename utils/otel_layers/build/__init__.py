@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 from .. import archive, console, toolchain
 from ..catalog import Architecture, Layer
 from ..errors import LayersError
-from ..files import temporary, write_atomically
+from ..files import locked, temporary, write_atomically
 from ..ondemand import components, module
 from ..project import Project
 from . import contract, inputs, recipe, revision, sbom
@@ -132,14 +131,5 @@ def _beside(place: Path, suffix: str) -> Path:
 def _alone(project: Project, layer: Layer) -> Iterator[None]:
     """Builds of one folder share its downloads: one at a time, also over several processes."""
     lock = project.cache / "build" / f"{layer.folder.replace('/', '-')}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            console.detail(f"waiting for another build of {layer.folder}")
-            fcntl.flock(held, fcntl.LOCK_EX)
+    with locked(lock, f"waiting for another build of {layer.folder}"):
         yield
-    finally:
-        os.close(held)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .. import files
 from ..errors import UsageError
 from ..project import Project
 
@@ -40,10 +41,8 @@ def merged(project: Project, layers: Sequence[Path], code: Path) -> Iterator[Pat
         yield None
         return
     home = project.cache / "opt"
-    home.mkdir(parents=True, exist_ok=True)
     folder = home / hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
-    with (home / ".lock").open("w") as gate:  # one process at a time looks, unpacks and prunes
-        fcntl.flock(gate, fcntl.LOCK_EX)
+    with files.locked(home / ".lock"):  # one process at a time looks, unpacks and prunes
         if not folder.is_dir():
             _unpack(layers, folder)
         os.utime(folder)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import catalog, console, cpython, process, toolchain
 from ..catalog import architecture
 from ..errors import ToolMissing, UsageError
-from ..files import write_atomically
+from ..files import locked, write_atomically
 from ..function import Function
 from ..project import Project
 
@@ -76,7 +73,7 @@ def prepare(project: Project, function: Function) -> Runtime:
     """Everything that `function`'s runtime needs, installed and compiled once."""
     interpreter = check(project, function)
     runtime = project.catalogue.runtime(function.runtime)
-    with _locked(project.cache / "targets.lock"):
+    with locked(project.cache / "targets.lock"):
         folder = toolchain.target(project, project.root / "requirements/runtime-python.txt", str(interpreter), f"lambda-{runtime.name}")
         _finish(folder, interpreter, runtime.version)
     prefix = interpreter.parent.parent
@@ -113,12 +110,3 @@ def _finish(folder: Path, interpreter: Path, version: str) -> None:
         echo=False,
     )
     marker.write_text(mark)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Only one process at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
