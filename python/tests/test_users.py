@@ -170,6 +170,113 @@ def test_a_span_that_cannot_be_encoded_costs_only_itself(start, receiver, task, 
     assert "it cannot be encoded" in line
 
 
+FAILING = {
+    "a sampler that raises": (
+        """
+        class Own:
+            def should_sample(self, *_, **__):
+                raise ValueError("no luck")
+        def configure(configuration):
+            configuration.sampler = Own()
+        """,
+        ["Own.should_sample, a sampler of the function's, failed, so parentbased_always_on decides: ValueError: no luck"],
+    ),
+    "a sampler that exits": (
+        """
+        class Own:
+            def should_sample(self, *_, **__):
+                raise SystemExit(3)
+        def configure(configuration):
+            configuration.sampler = Own()
+        """,
+        ["Own.should_sample, a sampler of the function's, failed, so parentbased_always_on decides: SystemExit: 3"],
+    ),
+    "a sampler that decides nothing": (
+        """
+        class Own:
+            def should_sample(self, *_, **__):
+                pass
+        def configure(configuration):
+            configuration.sampler = Own()
+        """,
+        ["Own.should_sample, a sampler of the function's, failed, so parentbased_always_on decides: None is no SamplingResult"],
+    ),
+    "ids of wrong kinds": (
+        """
+        class Own:
+            def generate_trace_id(self):
+                return "a"
+            def generate_span_id(self):
+                return 1 << 64
+            def is_trace_id_random(self):
+                raise ValueError
+        def configure(configuration):
+            configuration.id_generator = Own()
+        """,
+        [
+            "Own.generate_span_id, of an id generator of the function's, failed, so the id is random: 18446744073709551616 is no id",
+            "Own.generate_trace_id, of an id generator of the function's, failed, so the id is random: 'a' is no id",
+        ],
+    ),
+    "ids that raise": (
+        """
+        class Own:
+            def _exit(self):
+                raise SystemExit(3)
+            generate_trace_id = generate_span_id = _exit
+        def configure(configuration):
+            configuration.id_generator = Own()
+        """,
+        [f"Own.generate_{kind}_id, of an id generator of the function's, failed, so the id is random: SystemExit: 3" for kind in ("span", "trace")],
+    ),
+    "a processor that exits": (
+        """
+        class Own:
+            def _exit(self, *_, **__):
+                raise SystemExit(3)
+            on_start = on_end = force_flush = shutdown = _exit
+        def configure(configuration):
+            configuration.span_processors.append(Own())
+        """,
+        [f"Own.{method}, a span processor of the function's, failed: SystemExit: 3" for method in ("force_flush", "on_end", "on_start")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_what_fails_later_costs_neither_the_function_nor_a_span(start, receiver, task, python, case):
+    source, lines = FAILING[case]
+    write(task, "tracing_setup.py", source)
+    function = start(python, NOISE, OTEL_LAMBDA_CONFIGURE="tracing_setup")
+    assert [function.invoke(n).json for n in range(2)] == [[0], [1]]
+    assert sorted(s.name for s in receiver.spans()) == ["demo", "demo", "noise", "noise", "order", "order"]
+    assert all(s.trace_id.strip(b"\0") and s.span_id.strip(b"\0") for s in receiver.spans())
+    assert sorted(function.said()) == [f"otel: {line}" for line in lines]
+
+
+HANGING = """
+    import threading
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+    class Hangs(SpanExporter):
+        def export(self, spans):
+            print("exporting", flush=True)
+            threading.Event().wait()
+    def configure(configuration):
+        configuration.span_processors.append(BatchSpanProcessor(Hangs(), schedule_delay_millis=600_000))
+"""
+
+
+def test_an_exporter_of_the_users_that_hangs_costs_a_part_of_one_flush(start, receiver, task, python):
+    """The SDK's BatchSpanProcessor heeds no time-out; ours are sent in what is left of the flush, and nobody waits a second time."""
+    write(task, "tracing_setup.py", HANGING)
+    function = start(python, ECHO, OTEL_LAMBDA_CONFIGURE="tracing_setup")
+    assert [function.invoke(n).json for n in range(3)] == [[0], [1], [2]]
+    assert len(receiver.spans()) == 3
+    assert function.log().count("exporting") == 1
+    (line,) = function.said()
+    assert "BatchSpanProcessor.force_flush, of a span processor of the function's, takes longer than 0." in line
+
+
 BATCHED = """
     import sys
     from opentelemetry import trace
@@ -297,6 +404,47 @@ def test_a_name_that_nobody_has_is_one_line(start, receiver, python):
     assert function.invoke(1).json == [1]
     (line,) = function.said()
     assert "OTEL_PYTHON_ID_GENERATOR is 'xray', which neither this layer nor a package of the function has" in line
+
+
+def test_names_of_packages_in_any_case(start, receiver, task, python):
+    package(task, "shop_tracing", OFFERS, "[opentelemetry_traces_exporter]\nMyPrinter = shop_tracing:Printer\n")
+    function = start(python, ECHO, OTEL_TRACES_EXPORTER="otlp,MyPrinter")
+    assert function.invoke(1).json == [1]
+    assert "exported demo" in function.log()
+    assert function.said() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("nobody", "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS names 'nobody', which neither this layer nor a package of the function has: it is left out"),
+        ("exits", "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=process,exits is not used, telemetry goes on without it: SystemExit: 3"),
+    ],
+)
+def test_a_resource_detector_that_is_no_good_is_one_line(start, receiver, task, python, name, line):
+    source = "import sys\nclass Exits:\n    def detect(self):\n        sys.exit(3)\n"
+    package(task, "shop_tracing", source, "[opentelemetry_resource_detector]\nexits = shop_tracing:Exits\n")
+    function = start(python, ECHO, OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=f"process,{name}")
+    assert function.invoke(1).json == [1]
+    ((resource, _, _),) = receiver.all()
+    assert ("process.pid" in attributes(resource)) == (name == "nobody")
+    assert function.said() == [f"otel: {line}"]
+    assert "Traceback" not in function.log()
+
+
+def test_a_resource_detector_of_another_layer(start, receiver, task, python, tmp_path):
+    source = """
+        from opentelemetry.sdk.resources import Resource, ResourceDetector
+        class Team(ResourceDetector):
+            def detect(self):
+                return Resource({"team": "orders"})
+    """
+    package(tmp_path / "other", "shop_tracing", source, "[opentelemetry_resource_detector]\nTeam = shop_tracing:Team\n")
+    function = start(python, ECHO, OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="team", PYTHONPATH=str(tmp_path / "other"))
+    assert function.invoke(1).json == [1]
+    ((resource, _, _),) = receiver.all()
+    assert attributes(resource)["team"] == "orders"
+    assert function.said() == []
 
 
 def test_real_packages(start, receiver, task, version):

@@ -8,10 +8,10 @@ from .say import cause, say
 
 
 def offered(group, name):
-    """The entry point `name` of `group`, or None."""
+    """The entry point `name`, in whatever case, of `group`; or None."""
     from importlib.metadata import entry_points
 
-    return next(iter(entry_points(group=group, name=name)), None)
+    return next((one for one in entry_points(group=group) if one.name.lower() == name.lower()), None)
 
 
 def make(asked, found, methods, *arguments):

@@ -34,7 +34,9 @@ def sampler():
         argument = os.environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
         own = found and entry_points.make(f"OTEL_TRACES_SAMPLER={asked}", found, users.SAMPLER, argument)
         if own is not None:
-            return own
+            from .samplers import Guarded
+
+            return Guarded(own)
     name = one_of("OTEL_TRACES_SAMPLER", _SAMPLERS)
     root = sampling.ALWAYS_ON
     if name.endswith("always_off"):

@@ -1,14 +1,13 @@
 """Puts the metrics SDK together: read when an invocation ends, never by a timer, which would stop with the sandbox and fire when it is thawed."""
 
 import sys
-import threading
-from contextvars import copy_context
 
 from opentelemetry.sdk import metrics as sdk
 from opentelemetry.sdk.metrics import export as sdk_export
 from opentelemetry.sdk.metrics import view
 
 from . import otlp_metrics
+from .aside import Aside
 from .forks import safe
 from .say import cause, say
 from .variables import one_of
@@ -72,19 +71,14 @@ class Collector:
     def __init__(self, reader, made):
         """`made` is the provider that `reader` reads."""
         self._reader, self._consumer = reader, getattr(made, "_measurement_consumer", None)
-        self._running = None
+        self._aside = Aside("otel-metrics")
 
     def collect(self, seconds):
         """Collect within `seconds`. A callback that takes longer is left to itself: what it gives is sent by a later flush."""
-        if self._running is not None and self._running.is_alive():
-            return
         if getattr(self._consumer, "_async_instruments", None) == []:
             self._collect(seconds)
             return
-        self._running = threading.Thread(target=copy_context().run, args=(self._collect, seconds), name="otel-metrics", daemon=True)
-        self._running.start()
-        self._running.join(seconds)
-        if self._running.is_alive():
+        if not self._aside.run(self._collect, seconds, seconds):
             say(f"the callback of a metric takes longer than {seconds:.1f} s: the metrics are sent when it has ended", topic="callback")
 
     def _collect(self, seconds):

@@ -2,6 +2,7 @@
 
 from opentelemetry.sdk.trace import SpanProcessor
 
+from .aside import Aside
 from .say import cause, say
 
 
@@ -53,12 +54,12 @@ class Guarded(SpanProcessor):
 
     def __init__(self, processor):
         """Stands for `processor`."""
-        self._processor = processor
+        self._processor, self._aside = processor, Aside("otel-flush")
 
     def _call(self, method, *arguments):
         try:
             return getattr(self._processor, method)(*arguments)
-        except Exception as exc:  # noqa: BLE001 - never break the function
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - never break the function
             say(f"{type(self._processor).__name__}.{method}, a span processor of the function's, failed: {cause(exc)}", topic=method)
             return False
 
@@ -81,3 +82,11 @@ class Guarded(SpanProcessor):
     def force_flush(self, timeout_millis=30_000):
         """As the processor does."""
         return self._call("force_flush", timeout_millis) is not False
+
+    def flush(self, seconds):
+        """Flush it at the end of an invocation, within `seconds` whatever it does: the SDK's BatchSpanProcessor heeds no time-out."""
+        if getattr(type(self._processor), "force_flush", None) is SpanProcessor.force_flush:
+            return  # it keeps nothing
+        if not self._aside.run(self.force_flush, seconds, int(seconds * 1000)):
+            name = type(self._processor).__name__
+            say(f"{name}.force_flush, of a span processor of the function's, takes longer than {seconds:.1f} s: it is left to itself", topic="flush")

@@ -10,9 +10,9 @@ from opentelemetry.sdk.version import __version__
 
 from . import bridge, entry_points, ids, limits, processors, signals, tracing, users
 from .forks import safe
-from .say import say
+from .say import cause, say
 
-_IDS = "OTEL_PYTHON_ID_GENERATOR"
+_DETECTORS, _IDS = "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "OTEL_PYTHON_ID_GENERATOR"
 
 
 class Provider(safe(TracerProvider, "_tracers_lock")):
@@ -29,11 +29,11 @@ class Provider(safe(TracerProvider, "_tracers_lock")):
         super().add_span_processor(self.others[-1])
 
     def flush_others(self, seconds):
-        """Flush the user's processors, for some `seconds` in all as far as they heed it."""
+        """Flush the user's processors, for some `seconds` in all."""
         if self.others:
             with tracing.suppress(everything=True):
                 for one in self.others:
-                    one.force_flush(int(seconds * 1000 / len(self.others)))
+                    one.flush(seconds / len(self.others))
 
 
 def assemble(resource, spans, delivery, settings):
@@ -43,9 +43,8 @@ def assemble(resource, spans, delivery, settings):
     Gives the handler of logs, or None.
     """
     resource.attributes["telemetry.sdk.version"] = __version__  # the function may bring another one
-    if os.environ.get("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS"):
-        for key, value in Resource.create().attributes.items():
-            resource.attributes.setdefault(key, value)
+    for key, value in _detected().items():
+        resource.attributes.setdefault(key, value)
     own = users.configured(resource.attributes, limits.sampler(), _ids() or ids.Urandom())
     resource.attributes.update(own.resource)
     described = Resource(resource.attributes)
@@ -76,6 +75,29 @@ def _try(generator):
         inner.set_status(trace.Status(trace.StatusCode.ERROR, "try"))
         inner.end()
     span.end()
+
+
+def _detected():
+    """The attributes that the resource detectors find which a variable names; those of unknown names are left out, with a line each."""
+    asked = os.environ.get(_DETECTORS, "")
+    names = [name.strip() for name in asked.split(",") if name.strip()]
+    known = []
+    for name in names:
+        found = name != "*" and entry_points.offered("opentelemetry_resource_detector", name)
+        if found is None:
+            say(f"{_DETECTORS} names {name!r}, which neither this layer nor a package of the function has: it is left out")
+        else:
+            known.append(found.name if found else name)
+    if not known:
+        return {}
+    try:
+        os.environ[_DETECTORS] = ",".join(known)
+        return Resource.create().attributes
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - never break the function
+        say(f"{_DETECTORS}={asked} is not used, telemetry goes on without it: {cause(exc)}")
+        return {}
+    finally:
+        os.environ[_DETECTORS] = asked
 
 
 def _ids():

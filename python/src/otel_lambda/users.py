@@ -39,6 +39,10 @@ def configured(resource, sampler, id_generator):
         checked(own.id_generator, IDS)
         for processor in own.span_processors:
             checked(processor, PROCESSOR)
+        if own.sampler is not sampler:
+            from .samplers import Guarded
+
+            own.sampler = Guarded(own.sampler)
         return own
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - never break the function
         say(f"OTEL_LAMBDA_CONFIGURE={asked} is not used, telemetry goes on without it: {cause(exc)}")
