@@ -406,6 +406,26 @@ def test_a_name_that_nobody_has_is_one_line(start, receiver, python):
     assert "OTEL_PYTHON_ID_GENERATOR is 'xray', which neither this layer nor a package of the function has" in line
 
 
+@pytest.mark.parametrize("fault", ["ValueError('no luck')", "SystemExit(3)"])
+def test_a_propagator_that_fails_later_costs_only_its_own_field(start, receiver, task, python, fault):
+    source = f"""
+        class Own:
+            fields = {{"x-own"}}
+            def extract(self, *_, **__):
+                raise {fault}
+            inject = extract
+    """
+    package(task, "shop_tracing", source, "[opentelemetry_propagator]\nown = shop_tracing:Own\n")
+    function = start(python, CARRIER, OTEL_PROPAGATORS="own,tracecontext")
+    function.invoke(HTTP | {"headers": {"traceparent": f"00-{'e' * 32}-{'f' * 16}-01"}})
+    (span,) = receiver.spans()
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == ("e" * 32, "f" * 16)
+    assert set(function.invoke(HTTP).json) == {"traceparent"}
+    assert len(function.said()) == 2
+    for line, method in zip(sorted(function.said()), ("extract", "inject"), strict=True):
+        assert f"Own.{method}, of a propagator of the function's, failed: " in line
+
+
 def test_names_of_packages_in_any_case(start, receiver, task, python):
     package(task, "shop_tracing", OFFERS, "[opentelemetry_traces_exporter]\nMyPrinter = shop_tracing:Printer\n")
     function = start(python, ECHO, OTEL_TRACES_EXPORTER="otlp,MyPrinter")

@@ -1,6 +1,7 @@
 """A propagator of one of the function's packages as one of our formats; the SDK runs when it is used."""
 
 from .entry_points import make
+from .say import cause, say
 
 
 class Format:
@@ -25,8 +26,12 @@ class Format:
 
         from .bridge import ours
 
-        found = propagator.extract({}, Context(), Getter(get))
-        return ours(trace.get_current_span(found).get_span_context())
+        try:
+            found = propagator.extract({}, Context(), Getter(get))
+            return ours(trace.get_current_span(found).get_span_context())
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - never break the function
+            _failed(propagator, "extract", exc)
+            return None
 
     def put(self, out, span_context):
         """Write the fields of a SpanContext."""
@@ -39,7 +44,15 @@ class Format:
         from . import bridge
 
         span = trace.NonRecordingSpan(bridge.span_context(span_context))
-        propagator.inject(out, trace.set_span_in_context(span, Context()))
+        try:
+            propagator.inject(out, trace.set_span_in_context(span, Context()))
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - never break the function
+            _failed(propagator, "inject", exc)
+
+
+def _failed(propagator, method, exc):
+    name = type(propagator).__name__
+    say(f"{name}.{method}, of a propagator of the function's, failed: {cause(exc)}", topic=f"propagator {method}")
 
 
 class Instance:
