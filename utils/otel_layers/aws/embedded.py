@@ -41,8 +41,8 @@ class EmbeddedAws:
     """
     An AWS of this project's own on loopback, as a context manager; it ends with the process that started it.
 
-    `faults` by region: 'hang', 'refuse', 'down', 'throttle:N' (the next N requests); `latency`: seconds added to every request.
-    Both can be changed with set_faults while it runs. `stacks`: load CloudFormation at once, not at its first request.
+    `faults` by region as aws/faults.py spells them; `latency`: seconds added to every request; set_faults changes both while it runs.
+    `stacks`: load CloudFormation at once, not at its first request.
     """
 
     def __init__(self, project: Project, *, faults: Mapping[str, str] | None = None, latency: float = 0.0, stacks: bool = False) -> None:
@@ -107,10 +107,15 @@ def first_line(child: subprocess.Popen[bytes], limit: float) -> int:
     return int(json.loads(line)["port"]) if line else 0
 
 
-def set_faults(port: int, faults: Mapping[str, str], latency: float = 0.0) -> None:
-    """Replace all faults and the latency of the server at `port`."""
+def set_faults(port: int, faults: Mapping[str, str], latency: float = 0.0, hold: int = -1) -> None:
+    """Replace all faults and the latency of the server at `port`; after `hold` more requests it keeps every one waiting (-1: none)."""
     faulty.parse(faults)
-    ask(port, "PUT", "/_embedded/faults", json.dumps({"faults": dict(faults), "latency": latency}).encode())
+    ask(port, "PUT", "/_embedded/faults", json.dumps({"faults": dict(faults), "latency": latency, "hold": hold}).encode())
+
+
+def held_back(port: int) -> bool:
+    """Whether the server at `port` has answered what set_faults allowed it, and keeps every further request waiting."""
+    return bool(json.loads(ask(port, "GET", "/_embedded/faults"))["hold"] == 0)
 
 
 def ask(port: int, method: str, path: str, body: bytes = b"") -> bytes:

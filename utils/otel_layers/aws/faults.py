@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,21 +23,27 @@ App = Callable[[Environ, Start], Iterable[bytes]]
 Page = Callable[[Environ, str], tuple[int, str, bytes]]
 
 
+# hang: never answers; refuse: does not know the account; down: closes the connection; throttle: too many requests;
+# lose: a publication happens and its answer is lost; alter: a version is described with another hash than its bytes have.
+_ALWAYS = ("hang", "refuse", "down")
+_COUNTED = ("throttle", "lose", "alter")
+
+
 @dataclass(frozen=True)
 class Fault:
-    """What a region does: `kind` hang, refuse, down or throttle, the last for the next `times` requests."""
+    """What a region does; the counted kinds for the next `times` requests that it concerns."""
 
     kind: str
     times: int = 0
 
 
 def parse(faults: Mapping[str, str]) -> dict[str, Fault]:
-    """Faults by region from their spelling: {'REGION': 'hang' | 'refuse' | 'down' | 'throttle:N'}."""
+    """Faults by region from their spelling: {'REGION': 'hang' | 'refuse' | 'down' | 'throttle:N' | 'lose:N' | 'alter:N'}."""
     found = {}
     for region, spelling in faults.items():
         kind, _, number = spelling.partition(":")
-        if kind not in ("hang", "refuse", "down", "throttle") or (kind == "throttle") != number.isdigit():
-            raise UsageError(f"unknown fault {spelling!r} for {region}", remedy="hang, refuse, down or throttle:N")
+        if kind not in (*_ALWAYS, *_COUNTED) or (kind in _COUNTED) != number.isdigit():
+            raise UsageError(f"unknown fault {spelling!r} for {region}", remedy=", ".join((*_ALWAYS, *(f"{k}:N" for k in _COUNTED))))
         found[region] = Fault(kind, int(number or 0))
     return found
 
@@ -48,24 +54,38 @@ class Control:
 
     faults: dict[str, Fault] = field(default_factory=dict)
     latency: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    hold: int = -1  # so many requests more are answered, then each waits until this changes; -1: all
+    change: threading.Condition = field(default_factory=threading.Condition)
 
-    def take(self, region: str) -> str:
-        """The fault that a request to `region` meets ('' for none); a throttle is used up request by request."""
-        with self.lock:
+    def take(self, region: str, kinds: Sequence[str]) -> str:
+        """The fault, of those `kinds` that concern it, that a request to `region` meets ('' for none); a counted one is used up by each."""
+        with self.change:
             fault = self.faults.get(region)
-            if fault is None or (fault.kind == "throttle" and fault.times == 0):
+            if fault is None or fault.kind not in kinds or (fault.kind in _COUNTED and fault.times == 0):
                 return ""
-            if fault.kind == "throttle":
-                self.faults[region] = Fault("throttle", fault.times - 1)
+            if fault.kind in _COUNTED:
+                self.faults[region] = Fault(fault.kind, fault.times - 1)
             return fault.kind
 
+    def admit(self, peer: socket.socket | None) -> bool:
+        """Wait while requests are held; False when the client has gone meanwhile."""
+        with self.change:
+            if self.hold > 0:
+                self.hold -= 1
+                return True
+            while self.hold == 0:
+                self.change.wait(0.2)
+                if peer is not None and _gone(peer, 0):
+                    return False
+        return True
+
     def replace(self, body: bytes) -> None:
-        """Take over what PUT /_embedded/faults sent: {"faults": {...}, "latency": seconds}."""
+        """Take over what PUT /_embedded/faults sent: {"faults": {...}, "latency": seconds, "hold": requests}."""
         wanted = json.loads(body)
         parsed = parse(wanted.get("faults", {}))
-        with self.lock:
-            self.faults, self.latency = parsed, float(wanted.get("latency", 0))
+        with self.change:
+            self.faults, self.latency, self.hold = parsed, float(wanted.get("latency", 0)), int(wanted.get("hold", -1))
+            self.change.notify_all()
 
 
 def region_of(environ: Environ) -> str:
@@ -84,16 +104,22 @@ def around(app: App, control: Control, pages: Mapping[str, Page], identity: Mapp
         path = environ.get("PATH_INFO", "")
         if path.startswith(CONTROL):
             return _control(environ, start, path)
+        peer: socket.socket | None = environ.get("werkzeug.socket")
+        if not control.admit(peer):
+            raise ConnectionAbortedError("its client has gone")
         if control.latency:
             time.sleep(control.latency)
-        kind = control.take(region_of(environ))
+        kind = control.take(region_of(environ), _concerned(environ["REQUEST_METHOD"], path))
         if not kind:
             return app(environ, start)
+        if kind == "alter":
+            return _with_other_hash(app, environ, start)
+        if kind == "lose":
+            list(app(environ, lambda *_: None))
         if kind == "refuse":
             return _refuse(start, 403, "UnrecognizedClientException", "The security token included in the request is invalid.")
         if kind == "throttle":
             return _refuse(start, 429, "TooManyRequestsException", "Rate exceeded")
-        peer: socket.socket | None = environ.get("werkzeug.socket")
         if kind == "hang" and peer is not None:
             _until_gone(peer)
         if peer is not None:
@@ -105,6 +131,8 @@ def around(app: App, control: Control, pages: Mapping[str, Page], identity: Mapp
         status, kind, body = 404, "text/plain", b"not here"
         if name == "health":
             status, kind, body = 200, "application/json", json.dumps({**identity, "pid": os.getpid()}).encode()
+        elif name == "faults" and environ["REQUEST_METHOD"] == "GET":
+            status, kind, body = 200, "application/json", json.dumps({"latency": control.latency, "hold": control.hold}).encode()
         elif name == "faults" and environ["REQUEST_METHOD"] == "PUT":
             try:
                 control.replace(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
@@ -128,10 +156,31 @@ def _refuse(start: Start, status: int, kind: str, message: str) -> list[bytes]:
     return [body]
 
 
+def _concerned(method: str, path: str) -> tuple[str, ...]:
+    """The kinds of faults that a request can meet."""
+    what = {("POST", "versions"): ("lose",), ("GET", "number"): ("alter",)}
+    last = path.rpartition("/")[2]
+    return (*_ALWAYS, "throttle", *what.get((method, "number" if last.isdigit() else last), ()))
+
+
+def _with_other_hash(app: App, environ: Environ, start: Start) -> list[bytes]:
+    """The answer of `app`, with another hash than the bytes have."""
+    said: list[Any] = []
+    answer = json.loads(b"".join(app(environ, lambda *more: said.extend(more))))
+    answer["Content"]["CodeSha256"] = "b3RoZXIgYnl0ZXM="
+    body = json.dumps(answer).encode()
+    start(said[0], [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
 def _until_gone(peer: socket.socket) -> None:
     """Wait until the client of a hanging region has given up, so that its thread ends."""
     end = time.monotonic() + _HANG_LIMIT
-    while time.monotonic() < end:
-        readable, _, _ = select.select([peer], [], [], 0.5)
-        if readable and not peer.recv(65536):
-            return
+    while time.monotonic() < end and not _gone(peer, 0.5):
+        pass
+
+
+def _gone(peer: socket.socket, limit: float) -> bool:
+    """Whether the client closes the connection within `limit` seconds; what else it sends is taken."""
+    readable, _, _ = select.select([peer], [], [], limit)
+    return bool(readable) and not peer.recv(65536)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from ..release.execute import execute
 from ..release.outcome import DONE, Result
 from ..release.plan import Plan, make
 from ..release.receipt import Receipt
+from ..release.region import bring, look
+from ..release.upload import Store, Uploads, check_store
 
-REGION_TIMEOUT = 60.0
+_LOOK_LIMIT = 15.0  # seconds a region has to say which names are taken
 
 
 @dataclass(frozen=True)
@@ -128,17 +131,52 @@ def resumed(project: Project, path: Path) -> Receipt:
     return receipt
 
 
+def time_for(plan: Plan) -> float:
+    """Seconds that each region gets when nothing else is said: 60, and one more for each megabyte that it is sent."""
+    return 60 + sum(item.zipped_bytes for item in plan.items) / 1e6
+
+
+def refuse_other_bytes(plan: Plan, access: Access) -> None:
+    """UsageError when a region that answers soon has other bytes under a name of `plan`: nothing is written anywhere then."""
+    asked = _once(access, _LOOK_LIMIT)
+    taken = [r for r in execute(plan, look, asked.lambda_, lambda _: None, _LOOK_LIMIT) if r.status == "failed"]
+    if taken:
+        where = ", ".join(dict.fromkeys(r.region for r in taken))
+        names = ", ".join(dict.fromkeys(r.name for r in taken))
+        raise UsageError(
+            f"{names} is published already, from another build, in {where}",
+            why=taken[0].reason,
+            remedy="choose the next version and build it; or take back what nobody uses yet (docs/releasing.md)",
+        )
+
+
+def _once(access: Access, limit: float) -> Access:
+    """`access` with one try per call: a lost answer to a publication must be followed by a look, never by another publication."""
+    return replace(access, attempts=1, connect_timeout=5.0, read_timeout=min(30.0, limit))
+
+
 def publish(
-    project: Project, receipt: Receipt, path: Path, access: Access, *, region_timeout: float = REGION_TIMEOUT, quiet: bool = False
+    project: Project,
+    receipt: Receipt,
+    path: Path,
+    access: Access,
+    *,
+    region_timeout: float = 0.0,
+    bucket: str = "",
+    quiet: bool = False,
 ) -> Published:
-    """Carry out the receipt's plan, keeping the receipt in `path` up to date. Regions that are not done are in the result, never raised."""
+    """
+    Carry out the receipt's plan, keeping the receipt in `path` up to date. Regions that are not done are in the result, never raised.
+
+    `region_timeout` in seconds; 0 for the plan's own (time_for). `bucket`: where zips go that are too large for a direct upload.
+    """
     plan = receipt.plan
-    bodies = {item.name: (project.dist / item.zip).read_bytes() for item in plan.items}
+    region_timeout = region_timeout or time_for(plan)
+    check_store(plan, bucket)
     for part in path.parent.glob(f".{path.name}.*.part"):  # of a run that was killed while it wrote
         part.unlink(missing_ok=True)
     receipts.save(receipt, path)
-    # One try per call: a lost answer to a publication must be followed by a look, never by another publication.
-    calls = replace(access, attempts=1, connect_timeout=5.0, read_timeout=min(30.0, region_timeout))
+    calls = _once(access, region_timeout)
     left = Counter(dict.fromkeys((t.region for t in plan.targets), len(plan.items)))
 
     def report(result: Result) -> None:
@@ -154,9 +192,12 @@ def publish(
         elif not quiet and not left[result.region]:
             console.detail(f"{result.region}: done")
 
-    resume = resume_command(project, plan, path)
+    resume = resume_command(project, plan, path, bucket)
+    store = Store(bucket, receipt.account, calls.s3) if bucket else None
     try:
-        results = execute(plan, bodies, calls.lambda_, report, region_timeout)
+        with Uploads(project.dist, plan.items, store) as uploads:
+            step = partial(bring, public=plan.public, uploads=uploads)
+            results = execute(plan, step, calls.lambda_, report, region_timeout)
     except (KeyboardInterrupt, SystemExit):
         if plan.to == "aws" or standing.running(project) is not None:
             console.warn(f"interrupted; this finishes it: {resume}")
@@ -164,12 +205,12 @@ def publish(
     return Published(results, receipt, path, resume)
 
 
-def resume_command(project: Project, plan: Plan, path: Path) -> str:
+def resume_command(project: Project, plan: Plan, path: Path, bucket: str = "") -> str:
     """What finishes the publication of which `path` is the receipt."""
     shown = path.resolve()
     with suppress(ValueError):
         shown = shown.relative_to(project.root)
-    return shlex.join(["./run.sh", "publish", "--to", plan.to, "--resume", str(shown)])
+    return shlex.join(["./run.sh", "publish", "--to", plan.to, "--resume", str(shown), *(["--bucket", bucket] if bucket else [])])
 
 
 def as_json(done: Published) -> dict[str, Any]:

@@ -99,8 +99,6 @@ def _check_bytes(artefact: Artefact) -> None:
         if getattr(measured, key) != getattr(artefact, key):
             why = f"{key} of the zip is {getattr(measured, key)}, its facts say {getattr(artefact, key)}"
             raise UsageError(f"{name} and its facts are not of one build", why=why, remedy=remedy)
-    if measured.zipped_bytes > archive.MAX_ZIPPED:
-        raise UsageError(f"{name} has {measured.zipped_bytes:,} bytes", why=f"Lambda takes {archive.MAX_ZIPPED:,} in a direct upload")
     if measured.unzipped_bytes > archive.MAX_UNZIPPED:
         raise UsageError(f"{name} unpacks to {measured.unzipped_bytes:,} bytes", why=f"Lambda allows {archive.MAX_UNZIPPED:,}")
     with archive.opened(artefact.path) as source:

@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -107,8 +107,8 @@ def look(place: Place, number: int) -> Found:
     return Found(reply["Version"], reply["LayerVersionArn"], reply["Content"]["CodeSha256"])
 
 
-def publish(place: Place, body: bytes) -> Found:
-    """A new version. Never tried again after anything but a throttle: an answer that was lost may have been a yes."""
+def publish(place: Place, content: Mapping[str, Any]) -> Found:
+    """A new version of `content` (ZipFile, or S3Bucket and S3Key). Tried again only after a throttle: a lost answer may have been a yes."""
     item = place.item
     optional: dict[str, Any] = {"CompatibleRuntimes": list(item.runtimes)} if item.runtimes else {}
     reply = call(
@@ -116,7 +116,7 @@ def publish(place: Place, body: bytes) -> Found:
         place.client.publish_layer_version,
         LayerName=item.name,
         Description=item.description,
-        Content={"ZipFile": body},
+        Content=content,
         CompatibleArchitectures=[item.architecture],
         LicenseInfo=item.license,
         **optional,

@@ -1,4 +1,4 @@
-"""Runs a plan: all regions at once in one process, each within its own time; a region that hangs delays nobody."""
+"""One step for every layer of a plan in every region: all regions at once, each within its own time; one that hangs delays nobody."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 from .calls import Clock, Place
 from .outcome import Result, classify
 from .plan import Plan, Target
-from .region import bring
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 Connect = Callable[[str], "LambdaClient"]
+Step = Callable[[Place, Target, Callable[[Result], None]], Result]  # it never raises; it may say a result before the last one
 
 _AT_ONCE = 40  # regions; each is a thread that mostly waits
-_UPLOADS = 4  # bodies on their way at once: they are what takes memory and bandwidth
 
 
 @dataclass(frozen=True)
@@ -32,20 +31,19 @@ class _Worker:
 @dataclass(frozen=True)
 class _Run:
     plan: Plan
-    bodies: Mapping[str, bytes]
+    step: Step
     connect: Connect
-    uploads: threading.Semaphore
     events: queue.SimpleQueue[tuple[_Worker, Result | None]]
 
 
-def execute(plan: Plan, bodies: Mapping[str, bytes], connect: Connect, report: Callable[[Result], None], region_timeout: float) -> list[Result]:
+def execute(plan: Plan, step: Step, connect: Connect, report: Callable[[Result], None], region_timeout: float) -> list[Result]:
     """
-    Bring every item of `plan` to every region, and return how each ended.
+    Do `step` for every item of `plan` in every region, and return how each ended.
 
-    `bodies`: the zips by item name; `connect(region)` gives a client whose calls have time-outs and no retries of their own;
-    `report` hears every result at once, in this thread. A region that is not done after `region_timeout` seconds is given up.
+    `connect(region)` gives a client whose calls have time-outs and no retries of their own; `report` hears every result at once,
+    in this thread. A region that is not done after `region_timeout` seconds is given up.
     """
-    run = _Run(plan, bodies, connect, threading.Semaphore(_UPLOADS), queue.SimpleQueue())
+    run = _Run(plan, step, connect, queue.SimpleQueue())
     waiting, active = list(plan.targets), dict[str, _Worker]()
     results: dict[tuple[str, str], Result] = {}
 
@@ -105,7 +103,7 @@ def _work(run: _Run, worker: _Worker) -> None:
             try:
                 client = client or run.connect(target.region)
                 place = Place(client, item, worker.clock)
-                result = bring(place, run.bodies[item.name], target, run.plan.public, run.uploads, lambda r: run.events.put((worker, r)))
+                result = run.step(place, target, lambda r: run.events.put((worker, r)))
             except Exception as exc:  # noqa: BLE001 - no client for this region is this region's result
                 status, reason = classify(exc, target)
                 result = Result(item.name, target.region, status, reason=reason)

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 from . import calls
 from .calls import Found, Place
-from .outcome import Result, Stopped, Wrong, classify
+from .outcome import Result, Wrong, classify
 from .plan import Target
+from .upload import Uploads
 
 
-def bring(place: Place, body: bytes, target: Target, public: bool, uploads: threading.Semaphore, note: Callable[[Result], None]) -> Result:
-    """
-    Have the place's item in its region: once, with the right bytes and the right permission.
-
-    `uploads` bounds the bodies on their way at once; `note` hears of a version before its permission is there.
-    """
+def bring(place: Place, target: Target, note: Callable[[Result], None], *, public: bool, uploads: Uploads) -> Result:
+    """Have the place's item in its region: once, the right bytes, the right permission; `note` hears of a version before its permission is there."""
     known = Result(place.item.name, target.region, "pending")
     try:
         found = _present(place)
         if found:
             known = replace(known, arn=found.arn, version=found.number)
+            uploads.tidy(place)
             is_public = calls.is_public(place, found.number)
             if is_public or not public:
                 return replace(known, status="reused", public=is_public)
             calls.grant(place, found.number)
             return _read_back(place, public, replace(known, status="completed"))
-        made, ours = _publish(place, body, uploads)
+        made, ours = _publish(place, uploads)
         known = replace(known, arn=made.arn, version=made.number)
         note(known)
         if public:
@@ -37,6 +34,18 @@ def bring(place: Place, body: bytes, target: Target, public: bool, uploads: thre
     except Exception as exc:  # noqa: BLE001 - whatever goes wrong in one region is that region's result, never the end of the others
         status, reason = classify(exc, target)
         return replace(known, status=status, reason=reason)
+
+
+def look(place: Place, target: Target, _note: Callable[[Result], None]) -> Result:
+    """Whether the item's name has other bytes in its region: then failed. Writes nothing; what else goes wrong is told when it matters."""
+    known = Result(place.item.name, target.region, "pending")
+    try:
+        _present(place)
+    except Wrong as exc:
+        return replace(known, status="failed", reason=str(exc))
+    except Exception as exc:  # noqa: BLE001 - the publication itself meets it again
+        return replace(known, status="unreachable" if classify(exc, target)[0] == "unreachable" else "pending")
+    return known
 
 
 def _present(place: Place) -> Found | None:
@@ -49,14 +58,10 @@ def _present(place: Place) -> Found | None:
     return versions[0] if versions else None
 
 
-def _publish(place: Place, body: bytes, uploads: threading.Semaphore) -> tuple[Found, bool]:
+def _publish(place: Place, uploads: Uploads) -> tuple[Found, bool]:
     """The version that is there after publishing, and whether it is ours."""
-    if not uploads.acquire(timeout=place.clock.left()):
-        raise Stopped
-    try:
-        made = calls.publish(place, body)
-    finally:
-        uploads.release()
+    with uploads.content(place) as content:
+        made = calls.publish(place, content)
     if made.number > 1 and any(number < made.number for number in calls.numbers(place)):
         # Somebody published at the same moment. Nobody knows of our version yet: take it back, and use theirs if it is the same.
         calls.withdraw(place, made.number)

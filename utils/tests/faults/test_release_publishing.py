@@ -1,11 +1,16 @@
 """Publishing against the embedded AWS with what can go wrong: in the end every region has one version, the right bytes and policy."""
 
+import base64
+import io
+import os
 import threading
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
 from faults.release_tree import held, write_layer
+from otel_layers import archive
 from otel_layers.aws.client import Access
 from otel_layers.aws.embedded import EmbeddedAws
 from otel_layers.cli import publishing
@@ -13,8 +18,10 @@ from otel_layers.errors import RegionsFailed, UsageError
 from otel_layers.project import open_project
 from otel_layers.release import execute as execution
 from otel_layers.release import receipt as receipts
-from otel_layers.release.execute import execute
+from otel_layers.release import upload
 from otel_layers.release.outcome import DONE
+from otel_layers.release.region import bring
+from otel_layers.release.upload import Store, Uploads
 
 REGIONS = "us-east-1,eu-west-1,eu-west-2,af-south-1"
 PYTHON, COLLECTOR = "opentelemetry-python", "opentelemetry-collector"
@@ -45,9 +52,9 @@ def make(project, *, region=REGIONS, public=True, layers=(PYTHON, COLLECTOR)):
     return publishing.plan(project, [project.catalogue.layer(n) for n in layers], to="local", region=region, public=public)
 
 
-def publish(project, access, plan, receipt=None, timeout=30.0):
+def publish(project, access, plan, receipt=None, timeout=30.0, bucket=""):
     path = project.root / "receipt.json"
-    return publishing.publish(project, receipt or receipts.new(plan, "123456789012"), path, access, region_timeout=timeout)
+    return publishing.publish(project, receipt or receipts.new(plan, "123456789012"), path, access, region_timeout=timeout, bucket=bucket)
 
 
 def stands(access, plan):
@@ -99,11 +106,35 @@ def test_killed_between_publish_and_grant_the_next_run_only_grants(project, acce
     stands(access, plan)
 
 
-def test_other_bytes_under_the_name_stop_that_layer_there_and_nothing_else(project, access):
-    plan = make(project)
+def squat(project, access, plan, region):
+    """Publish another layer's bytes under the Python layer's name in `region`."""
     python = next(i for i in plan.items if i.layer == PYTHON)
     other = (project.dist / next(i.zip for i in plan.items if i.layer == COLLECTOR)).read_bytes()
-    access.lambda_("eu-west-1").publish_layer_version(LayerName=python.name, Content={"ZipFile": other})
+    access.lambda_(region).publish_layer_version(LayerName=python.name, Content={"ZipFile": other})
+    return python
+
+
+def test_other_bytes_under_a_name_anywhere_are_refused_before_the_first_write(project, aws, access):
+    plan = make(project)
+    python = squat(project, access, plan, "eu-west-1")
+    aws.set_faults({"af-south-1": "down"})  # a region that says nothing does not hide what another says
+    with pytest.raises(UsageError, match=f"{python.name} is published already, from another build, in eu-west-1") as caught:
+        publishing.refuse_other_bytes(plan, access)
+    assert python.code_sha256 not in caught.value.why
+    for target in plan.targets[:3]:
+        assert access.lambda_(target.region).list_layer_versions(LayerName=plan.items[1].name)["LayerVersions"] == []
+
+
+def test_names_that_are_free_or_have_these_bytes_are_not_refused(project, access):
+    plan = make(project, region="us-east-1,eu-west-1")
+    publishing.refuse_other_bytes(plan, access)
+    publish(project, access, make(project, region="us-east-1"))
+    publishing.refuse_other_bytes(plan, access)
+
+
+def test_other_bytes_that_came_meanwhile_stop_that_layer_there_and_nothing_else(project, access):
+    plan = make(project)
+    python = squat(project, access, plan, "eu-west-1")
     done = publish(project, access, plan)
     [failed] = [r for r in done.results if r.status not in DONE]
     assert (failed.name, failed.region, failed.status) == (python.name, "eu-west-1", "failed")
@@ -144,10 +175,10 @@ def test_a_refusal_of_a_region_that_needs_no_opting_in_is_a_failure(project, aws
     assert statuses(done)["us-east-1"] == {"failed"}
 
 
-def test_throttling_is_waited_out(project, aws, access):
-    aws.set_faults({"us-east-1": "throttle:5"})
+def test_twenty_throttled_calls_are_waited_out(project, aws, access):
+    aws.set_faults({"us-east-1": "throttle:20"})
     plan = make(project, region="us-east-1,eu-west-1")
-    assert {r.status for r in publish(project, access, plan).results} == {"published"}
+    assert {r.status for r in publish(project, access, plan, timeout=120).results} == {"published"}
     stands(access, plan)
 
 
@@ -155,6 +186,27 @@ def test_endless_throttling_ends_with_the_regions_time(project, aws, access):
     aws.set_faults({"us-east-1": "throttle:100000"})
     done = publish(project, access, make(project, region="us-east-1,eu-west-1"), timeout=2.0)
     assert statuses(done) == {"us-east-1": {"unreachable"}, "eu-west-1": {"published"}}
+
+
+def test_every_answer_that_is_lost_is_looked_for_by_the_next_run_and_no_version_is_made_twice(project, aws, access):
+    aws.set_faults(dict.fromkeys(REGIONS.split(","), "lose:2"))
+    plan = make(project)
+    assert {r.status for r in publish(project, access, plan).results} == {"unreachable"}  # the version is there, the grant is not
+    assert [held(access, "us-east-1", i.name) for i in plan.items] == [{1: (plan.items[0].code_sha256, False)}, {}]
+    assert {r.status for r in publish(project, access, plan).results} == {"completed", "unreachable"}
+    aws.set_faults({})
+    assert {r.status for r in publish(project, access, plan).results} == {"reused", "completed"}
+    stands(access, plan)
+
+
+def test_a_region_that_tells_other_bytes_is_a_failure_until_it_tells_the_right_ones(project, aws, access):
+    aws.set_faults({"eu-west-1": "alter:1"})
+    plan = make(project, layers=[PYTHON])
+    done = publish(project, access, plan)
+    assert {r.region: r.reason for r in done.results if r.status == "failed"}.keys() == {"eu-west-1"}
+    assert "reads back with other bytes" in next(r.reason for r in done.results if r.status == "failed")
+    assert {r.status for r in publish(project, access, plan, receipts.load(done.path)).results} == {"reused"}
+    stands(access, plan)
 
 
 def hooked(access, event, hook):
@@ -168,22 +220,9 @@ def hooked(access, event, hook):
     return connect
 
 
-def carry_out(project, plan, connect):
-    bodies = {i.name: (project.dist / i.zip).read_bytes() for i in plan.items}
-    return execute(plan, bodies, connect, lambda _: None, 30.0)
-
-
-def test_an_answer_that_is_lost_never_makes_a_second_version(project, access):
-    def lose(**_):
-        raise ReadTimeoutError(endpoint_url="the region")
-
-    plan = make(project)
-    results = carry_out(project, plan, hooked(access, "after-call.lambda.PublishLayerVersion", lose))
-    assert {r.status for r in results} == {"unreachable"}
-    done = publish(project, access, plan)
-    assert "published" in {r.status for r in done.results}  # the second layer, not begun when the first's answer was lost
-    assert "completed" in {r.status for r in done.results}
-    stands(access, plan)
+def carry_out(project, plan, connect, hear=lambda _: None, limit=30.0):
+    with Uploads(project.dist, plan.items) as uploads:
+        return execution.execute(plan, partial(bring, public=plan.public, uploads=uploads), connect, hear, limit)
 
 
 def test_two_publications_at_the_same_moment_leave_one_version(project, access):
@@ -289,10 +328,90 @@ def test_what_a_given_up_region_says_later_is_not_listened_to(project, access, m
         go_on.set()
         late.join(30)
 
-    bodies = {i.name: (project.dist / i.zip).read_bytes() for i in plan.items}
     heard = []
-    results = execution.execute(plan, bodies, hooked(access, "before-call.lambda.PublishLayerVersion", hold), heard.append, 3.0)
+    results = carry_out(project, plan, hooked(access, "before-call.lambda.PublishLayerVersion", hold), heard.append, 3.0)
     assert [(r.region, r.status, r.reason) for r in results] == [("eu-west-1", "unreachable", "not done within 3 s"), ("us-east-1", "published", "")]
     assert [r.region for r in heard] == ["eu-west-1", "us-east-1", "us-east-1"]
     publish(project, access, plan)
     stands(access, plan)
+
+
+BUCKET = f"zips-{os.urandom(4).hex()}-{{account}}-{{region}}"
+
+
+@pytest.fixture
+def large(project, monkeypatch):
+    """The Python layer is above the limit of a direct upload, the Collector is not."""
+    write_layer(project, PYTHON, "amd64", version="0.0.0-dev", files={"bin/data": bytes(3_000_000)})
+    monkeypatch.setattr(archive, "MAX_ZIPPED", 1_000_000)
+    return make(project, region="us-east-1,eu-west-1")
+
+
+def buckets(access, plan):
+    """A bucket in each region; what is in all of them."""
+    store = Store(BUCKET, "123456789012", access.s3)
+    places = [(access.s3(t.region), t.region, store.name(t.region)) for t in plan.targets]
+    for client, region, name in places:
+        with suppress(client.exceptions.BucketAlreadyOwnedByYou):  # by the test before
+            elsewhere = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            client.create_bucket(Bucket=name, **elsewhere)
+    return lambda: [entry["Key"] for client, _, name in places for entry in client.list_objects_v2(Bucket=name).get("Contents", [])]
+
+
+def test_a_zip_above_the_limit_of_a_direct_upload_goes_through_a_bucket_of_the_region(project, access, large):
+    left = buckets(access, large)
+    seen = []
+
+    def note(params, **_):
+        seen.append("S3Bucket" in params["body"].decode())
+        seen.extend(left())
+
+    with Uploads(project.dist, large.items, Store(BUCKET, "123456789012", access.s3)) as uploads:
+        connect = hooked(access, "before-call.lambda.PublishLayerVersion", note)
+        [*results] = execution.execute(
+            replace(large, targets=large.targets[:1]), partial(bring, public=True, uploads=uploads), connect, lambda _: None, 30.0
+        )
+    assert {r.status for r in results} == {"published"}
+    assert sorted(map(str, seen)) == ["False", "True", f"opentelemetry-lambda/{large.items[0].sha256}/{large.items[0].zip}"]
+    assert left() == []
+    assert {r.status for r in publish(project, access, large, bucket=BUCKET).results} == {"published", "reused"}
+    stands(access, large)
+    assert left() == []
+
+
+def test_what_a_killed_upload_left_in_the_bucket_is_removed_by_the_next_run(project, access, large):
+    left = buckets(access, large)
+    publish(project, access, large, bucket=BUCKET)
+    name = f"opentelemetry-lambda/{large.items[0].sha256}/{large.items[0].zip}"
+    access.s3("eu-west-1").put_object(Bucket=Store(BUCKET, "123456789012", access.s3).name("eu-west-1"), Key=name, Body=b"left")
+    assert {r.status for r in publish(project, access, large, bucket=BUCKET).results} == {"reused"}
+    assert left() == []
+
+
+def test_a_zip_above_the_limit_is_refused_without_a_bucket_of_each_region(project, access, large):
+    for bucket, message in (("", "has 3,000,"), ("zips", "one bucket, zips, for 2 regions")):
+        with pytest.raises(UsageError, match=message):
+            publish(project, access, large, bucket=bucket)
+    assert not (project.root / "receipt.json").exists()
+
+
+def test_a_zip_that_is_replaced_after_the_plan_was_made_is_refused(project, access):
+    plan = make(project)
+    write_layer(project, PYTHON, "amd64", version="0.0.0-dev")
+    with pytest.raises(UsageError, match="has changed since the plan was made"):
+        publish(project, access, plan)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 1 << 20, (1 << 20) + 1])
+@pytest.mark.parametrize("block", [1, 3, 4, 5, 1000, 1 << 20])
+def test_a_request_that_is_encoded_while_it_is_sent_has_the_same_bytes(tmp_path, size, block):
+    if block == 1:
+        size = min(size, 3000)
+    body, path = os.urandom(size), tmp_path / "zip"
+    path.write_bytes(body)
+    with path.open("rb") as file:
+        stream = upload._Encoded(b'{"head": "', file.fileno(), b'"}')
+        expected = b'{"head": "' + base64.b64encode(body) + b'"}'
+        assert stream.seek(0, io.SEEK_END) == len(expected)
+        assert stream.seek(0) == 0
+        assert b"".join(iter(lambda: stream.read(block), b"")) == expected

@@ -15,6 +15,7 @@ from ...errors import UsageError
 from ...project import Project
 from ...release import plan as plans
 from ...release import receipt as receipts
+from ...release.upload import check_store
 from .. import emit, json_option, publishing
 from .build import layers
 
@@ -35,7 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--receipt", metavar="FILE", help="where the receipt goes (default: dist/receipts/)")
     parser.add_argument("--resume", metavar="RECEIPT", help="finish the publication of this receipt: its layers, its regions")
     parser.add_argument(
-        "--region-timeout", type=_seconds, default=publishing.REGION_TIMEOUT, metavar="S", help="give a region up after this (default: 60)"
+        "--region-timeout",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="give a region up after this (default: 60, and 1 per megabyte of the layers)",
+    )
+    parser.add_argument(
+        "--bucket",
+        default="",
+        metavar="NAME",
+        help="for zips above the limit of a direct upload: a bucket of the region; {region}, {account} are filled in",
     )
     json_option(parser)
 
@@ -60,6 +71,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
         )
         path = Path(args.receipt).resolve() if args.receipt else receipts.default_path(project.dist, plan)
         old = _same(path, plan, named=bool(args.receipt))
+    check_store(plan, args.bucket)
     for warning in plan.warnings:
         console.warn(warning)
     if args.dry_run:
@@ -73,8 +85,11 @@ def run(project: Project, args: argparse.Namespace) -> None:
         account = publishing.caller(access, plan, args.account)
         if old and old.account != account:
             raise UsageError(f"{path.name} is of account {old.account}, the credentials are of {account}", remedy="that account's credentials")
+        if old is None or not old.results:
+            publishing.refuse_other_bytes(plan, access)
         console.detail(f"receipt: {path}")
-        done = publishing.publish(project, old or receipts.new(plan, account), path, access, region_timeout=args.region_timeout)
+        receipt = old or receipts.new(plan, account)
+        done = publishing.publish(project, receipt, path, access, region_timeout=args.region_timeout, bucket=args.bucket)
     text = publishing.as_text(done)
     if not stays:
         text += "\n\nthis embedded AWS ended with the command; `./run.sh aws start` keeps one, which the next command finds"
