@@ -136,10 +136,10 @@ def time_for(plan: Plan) -> float:
     return 60 + sum(item.zipped_bytes for item in plan.items) / 1e6
 
 
-def refuse_other_bytes(plan: Plan, access: Access) -> None:
+def refuse_other_bytes(plan: Plan, access: Access, region_timeout: float = 0.0) -> None:
     """UsageError when a region that answers soon has other bytes under a name of `plan`: nothing is written anywhere then."""
-    asked = _once(access, _LOOK_LIMIT)
-    taken = [r for r in execute(plan, look, asked.lambda_, lambda _: None, _LOOK_LIMIT) if r.status == "failed"]
+    limit = min(_LOOK_LIMIT, region_timeout or _LOOK_LIMIT)
+    taken = [r for r in execute(plan, look, _once(access, limit).lambda_, lambda _: None, limit) if r.status == "failed"]
     if taken:
         where = ", ".join(dict.fromkeys(r.region for r in taken))
         names = ", ".join(dict.fromkeys(r.name for r in taken))

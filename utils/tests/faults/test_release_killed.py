@@ -1,6 +1,7 @@
 """The real ./run.sh publish, killed or failing on its way to an embedded AWS that stays, and finished by the command that it printed."""
 
 import json
+import random
 import shlex
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from faults.release_tree import command, copy_tree, held, run, write_layer
 from otel_layers.aws import standing
 from otel_layers.aws.client import Access
-from otel_layers.aws.embedded import set_faults
+from otel_layers.aws.embedded import held_back, set_faults
 from otel_layers.release import receipt as receipts
 from otel_layers.release.outcome import DONE
 
@@ -43,9 +44,9 @@ def fresh(tree):
     return tree
 
 
-def stands(port, receipt):
+def stands(port, receipt, regions=34):
     """That every region holds every layer once, with the right bytes, for everyone; and that the receipt says so."""
-    assert len(receipt.plan.targets) == 34
+    assert len(receipt.plan.targets) == regions
     access = Access(f"http://localhost:{port}")
     for target in receipt.plan.targets:
         for item in receipt.plan.items:
@@ -74,18 +75,51 @@ def interrupted(tree, path, number, reached):
     return child.returncode, err
 
 
-@pytest.mark.parametrize("reached", [0, 1, 20, 50])
-def test_killed_at_any_point_and_resumed_it_is_complete_and_nothing_is_there_twice(fresh, port, tmp_path, reached):
+def killed_after(tree, port, path, requests, *arguments):
+    """Run publish until the AWS has answered so many `requests`, and kill it while the next ones wait; False when it ended before."""
+    set_faults(port, {}, hold=requests)
+    child = subprocess.Popen(command(tree, *arguments), cwd=tree.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 60
+        while child.poll() is None and not held_back(port) and time.monotonic() < end:
+            if path.exists():
+                receipts.load(path)  # whole, whenever it is read
+            time.sleep(0.01)
+        alive = child.poll() is None
+        assert alive or child.returncode == 0, child.communicate()[1]
+    finally:
+        child.kill()
+        child.communicate(timeout=30)
+        set_faults(port, {})  # what waited goes: its client is dead
+    return alive
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_random_calls_and_resumed_it_is_complete_and_nothing_is_there_twice(fresh, port, tmp_path, seed):
+    points = random.Random(seed)
+    path = tmp_path / "receipt.json"
+    regions = ",".join(list(fresh.catalogue.regions)[:5])
+    first = ("publish", "--to", "local", "--region", regions, "--public", f"--receipt={path}")
+    resume = ("publish", "--to", "local", "--resume", str(path))
+    kills = [points.randrange(1, 60), *(points.randrange(1, 30) for _ in range(3))]  # a run has 61 calls, one with nothing left to do has 31
+    happened = [killed_after(fresh, port, path, n, *(resume if path.exists() else first)) for n in kills]
+    assert all(happened), kills
+    done = run(fresh, *(resume if path.exists() else first))
+    assert done.returncode == 0, (kills, done.stderr)
+    stands(port, receipts.load(path), regions=5)
+    assert [p.name for p in tmp_path.iterdir()] == ["receipt.json"]  # no part of one is left
+
+
+def test_killed_in_the_middle_of_all_regions_and_resumed_it_is_complete(fresh, port, tmp_path):
     set_faults(port, {}, latency=0.02)  # so that calls are on their way when the process dies
     path = tmp_path / "receipt.json"
-    code, _ = interrupted(fresh, path, signal.SIGKILL, reached)
+    code, _ = interrupted(fresh, path, signal.SIGKILL, 20)
     assert code == -signal.SIGKILL
     assert any(r.status not in DONE for r in receipts.load(path).stand())  # it was killed in the middle, not after the end
     set_faults(port, {})
     done = run(fresh, "publish", "--to", "local", "--resume", str(path))
     assert done.returncode == 0, done.stderr
     stands(port, receipts.load(path))
-    assert [p.name for p in tmp_path.iterdir()] == ["receipt.json"]  # no part of one is left
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -103,7 +137,7 @@ def test_an_interrupted_run_says_how_to_finish_it(fresh, port, tmp_path, number)
 
 def test_one_region_hangs_and_one_refuses_then_the_printed_command_finishes(fresh, port):
     set_faults(port, {"eu-west-1": "hang", "af-south-1": "refuse"})
-    done = run(fresh, *PUBLISH, "--region-timeout", "12", "--json", "result.json")
+    done = run(fresh, *PUBLISH, "--region-timeout", "8", "--json", "result.json")
     assert done.returncode == 7, done.stderr
     result = json.loads((fresh.root / "result.json").read_text())
     left = {(r["region"], r["status"]) for r in result["results"] if r["status"] not in DONE}
