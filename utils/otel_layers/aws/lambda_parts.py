@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import importlib
 import json
 import urllib.parse
@@ -30,9 +30,11 @@ def _share_bytes(models: Any) -> None:
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         self.content = {"ZipFile": ""}
-        self.code_bytes = _bytes.setdefault(hashlib.sha256(self.code_bytes).hexdigest(), self.code_bytes)
+        self.code_bytes = _bytes.setdefault(self.code_digest, self.code_bytes)
 
     models.LayerVersion.__init__ = init
+    # The same zip comes once per region: decoded and hashed once.
+    models._zipfile_content = functools.lru_cache(maxsize=16)(models._zipfile_content)
 
 
 def _layer_by_arn(responses: Any) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..errors import LayersError, RegionsFailed, UsageError
 from ..project import Project
 from ..release import artefacts
 from ..release import receipt as receipts
-from ..release.execute import execute
+from ..release.execute import Connect, execute
 from ..release.outcome import DONE, Result
 from ..release.plan import Plan, make
 from ..release.receipt import Receipt
@@ -136,10 +136,9 @@ def time_for(plan: Plan) -> float:
     return 60 + sum(item.zipped_bytes for item in plan.items) / 1e6
 
 
-def refuse_other_bytes(plan: Plan, access: Access, region_timeout: float = 0.0) -> None:
-    """UsageError when a region that answers soon has other bytes under a name of `plan`: nothing is written anywhere then."""
-    limit = min(_LOOK_LIMIT, region_timeout or _LOOK_LIMIT)
-    taken = [r for r in execute(plan, look, _once(access, limit).lambda_, lambda _: None, limit) if r.status == "failed"]
+def _refuse_other_bytes(plan: Plan, connect: Connect, limit: float) -> None:
+    """UsageError when a region that answers within `limit` seconds has other bytes under a name of `plan`: nothing is written anywhere then."""
+    taken = [r for r in execute(plan, look, connect, lambda _: None, limit) if r.status == "failed"]
     if taken:
         where = ", ".join(dict.fromkeys(r.region for r in taken))
         names = ", ".join(dict.fromkeys(r.name for r in taken))
@@ -148,11 +147,6 @@ def refuse_other_bytes(plan: Plan, access: Access, region_timeout: float = 0.0) 
             why=taken[0].reason,
             remedy="choose the next version and build it; or take back what nobody uses yet (docs/releasing.md)",
         )
-
-
-def _once(access: Access, limit: float) -> Access:
-    """`access` with one try per call: a lost answer to a publication must be followed by a look, never by another publication."""
-    return replace(access, attempts=1, connect_timeout=5.0, read_timeout=min(30.0, limit))
 
 
 def publish(
@@ -166,17 +160,22 @@ def publish(
     quiet: bool = False,
 ) -> Published:
     """
-    Carry out the receipt's plan, keeping the receipt in `path` up to date. Regions that are not done are in the result, never raised.
+    Carry out the receipt's plan, keeping the receipt in `path` up to date. Regions that are not done are in the result, never raised;
+    but UsageError, before the first write, when a new publication finds one of its names taken by other bytes.
 
     `region_timeout` in seconds; 0 for the plan's own (time_for). `bucket`: where zips go that are too large for a direct upload.
     """
     plan = receipt.plan
     region_timeout = region_timeout or time_for(plan)
     check_store(plan, bucket)
+    # One try per call: a lost answer to a publication must be followed by a look, never by another publication.
+    calls = replace(access, attempts=1, connect_timeout=5.0, read_timeout=min(30.0, region_timeout))
+    connect = cache(calls.lambda_)  # both passes over the regions, with the same connections
+    if not receipt.results:
+        _refuse_other_bytes(plan, connect, min(_LOOK_LIMIT, region_timeout))
     for part in path.parent.glob(f".{path.name}.*.part"):  # of a run that was killed while it wrote
         part.unlink(missing_ok=True)
     receipts.save(receipt, path)
-    calls = _once(access, region_timeout)
     left = Counter(dict.fromkeys((t.region for t in plan.targets), len(plan.items)))
 
     def report(result: Result) -> None:
@@ -197,7 +196,7 @@ def publish(
     try:
         with Uploads(project.dist, plan.items, store) as uploads:
             step = partial(bring, public=plan.public, uploads=uploads)
-            results = execute(plan, step, calls.lambda_, report, region_timeout)
+            results = execute(plan, step, connect, report, region_timeout)
     except (KeyboardInterrupt, SystemExit):
         if plan.to == "aws" or standing.running(project) is not None:
             console.warn(f"interrupted; this finishes it: {resume}")

@@ -68,6 +68,7 @@ class Uploads:
     items: tuple[Item, ...]
     store: Store | None = None
     _open: dict[str, int] = field(default_factory=dict)
+    _signed: dict[bytes, str] = field(default_factory=dict)  # SHA-256 of whole requests: the same in all regions
     _stack: ExitStack = field(default_factory=ExitStack)
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
 
@@ -102,7 +103,12 @@ class Uploads:
 
         def stream(params: dict[str, Any], **_: Any) -> None:
             head, _mark, tail = bytes(params["body"]).partition(base64.b64encode(_MARK))
-            params["body"] = io.BufferedReader(_Encoded(head, handle, tail), _BLOCK)
+            body = io.BufferedReader(_Encoded(head, handle, tail), _BLOCK)
+            if params["body"] not in self._signed:
+                self._signed[params["body"]] = hashlib.file_digest(body, "sha256").hexdigest()
+                body.seek(0)
+            params["headers"]["X-Amz-Content-SHA256"] = self._signed[params["body"]]
+            params["body"] = body
 
         event, events = "before-call.lambda.PublishLayerVersion", place.client.meta.events
         events.register(event, stream)

@@ -119,23 +119,23 @@ def test_other_bytes_under_a_name_anywhere_are_refused_before_the_first_write(pr
     python = squat(project, access, plan, "eu-west-1")
     aws.set_faults({"af-south-1": "down"})  # a region that says nothing does not hide what another says
     with pytest.raises(UsageError, match=f"{python.name} is published already, from another build, in eu-west-1") as caught:
-        publishing.refuse_other_bytes(plan, access)
+        publish(project, access, plan)
+    assert not (project.root / "receipt.json").exists()
     assert python.code_sha256 not in caught.value.why
     for target in plan.targets[:3]:
         assert access.lambda_(target.region).list_layer_versions(LayerName=plan.items[1].name)["LayerVersions"] == []
 
 
 def test_names_that_are_free_or_have_these_bytes_are_not_refused(project, access):
-    plan = make(project, region="us-east-1,eu-west-1")
-    publishing.refuse_other_bytes(plan, access)
     publish(project, access, make(project, region="us-east-1"))
-    publishing.refuse_other_bytes(plan, access)
+    assert statuses(publish(project, access, make(project, region="us-east-1,eu-west-1"))) == {"us-east-1": {"reused"}, "eu-west-1": {"published"}}
 
 
 def test_other_bytes_that_came_meanwhile_stop_that_layer_there_and_nothing_else(project, access):
     plan = make(project)
+    begun = publish(project, access, replace(plan, targets=plan.targets[:1])).receipt
     python = squat(project, access, plan, "eu-west-1")
-    done = publish(project, access, plan)
+    done = publish(project, access, plan, receipts.Receipt(plan, begun.account, begun.created, begun.results))
     [failed] = [r for r in done.results if r.status not in DONE]
     assert (failed.name, failed.region, failed.status) == (python.name, "eu-west-1", "failed")
     assert "is there with other bytes" in failed.reason

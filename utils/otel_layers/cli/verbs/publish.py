@@ -85,8 +85,6 @@ def run(project: Project, args: argparse.Namespace) -> None:
         account = publishing.caller(access, plan, args.account)
         if old and old.account != account:
             raise UsageError(f"{path.name} is of account {old.account}, the credentials are of {account}", remedy="that account's credentials")
-        if old is None or not old.results:
-            publishing.refuse_other_bytes(plan, access, args.region_timeout)
         console.detail(f"receipt: {path}")
         receipt = old or receipts.new(plan, account)
         done = publishing.publish(project, receipt, path, access, region_timeout=args.region_timeout, bucket=args.bucket)
