@@ -13,6 +13,7 @@ from ...files import write_atomically
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 GROUP = ("<!-- bench collector: begin -->", "<!-- bench collector: end -->")  # rerun alone by --only collector
+PUBLISHING = ("<!-- bench publish: begin -->", "<!-- bench publish: end -->")  # by --only publish
 ON_DEMAND = ("<!-- bench ondemand: begin -->", "<!-- bench ondemand: end -->")
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]

@@ -29,9 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", default="", help="a Python runtime (default: the newest that this machine has)")
     parser.add_argument(
         "--only",
-        choices=("layers", "collector", "ondemand"),
+        choices=("layers", "collector", "ondemand", "publish"),
         default="layers",
-        help="layers in the local Lambda (default), the collector against other extensions, or collectors that are built on demand",
+        help="layers in the local Lambda (default), the collector against others, collectors built on demand, or publishing what is built",
     )
     parser.add_argument("--sizes", action="store_true", help="only the sizes, nothing is run")
     parser.add_argument(
@@ -50,6 +50,9 @@ def run(project: Project, args: argparse.Namespace) -> None:
         return
     if args.only == "ondemand":
         run_ondemand(project, args)
+        return
+    if args.only == "publish":
+        run_publish(project, args)
         return
     runtime = choose(project, args.runtime)
     language = one_layer(project, "language", runtime.language)
@@ -104,6 +107,18 @@ def run_ondemand(project: Project, args: argparse.Namespace) -> None:
     with temporary(project, "bench") as tmp:
         measured = ondemand.measure(project, built, flavour, tmp, args.runs)
     _conclude(project, args, f"{args.runs} interleaved runs of each row", before, measured, page.ON_DEMAND)
+
+
+def run_publish(project: Project, args: argparse.Namespace) -> None:
+    """Publishing what is built to one region and to all; writes its own part of the page."""
+    from ..bench import page, publication
+
+    toolchain.use(project, "aws", "release")
+    before = os.getloadavg()[0]
+    with temporary(project, "bench") as tmp:
+        measured = publication.measure(project, tmp, args.runs)
+    times = f"{args.runs} pairs in turn, {publication.LATENCY * 1000:.0f} ms added to every call"
+    _conclude(project, args, times, before, measured, page.PUBLISHING)
 
 
 def _conclude(
