@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
+    from moto import backends
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import ThreadedWSGIServer
 
@@ -60,8 +61,11 @@ def main(arguments: list[str]) -> int:
 
     control = faults.Control()
     control.replace(args.faults.encode())
+    # Asked for with every request: it looks at each of moto's folders.
+    services = frozenset(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: services
     moto = DomainDispatcherApplication(create_backend_app)
-    app = faults.around(_with_stacks(moto), control, lambda_parts.PAGES, {"root": args.root})
+    app = faults.around(lambda_parts.slim(_with_stacks(moto)), control, lambda_parts.PAGES, {"root": args.root})
     server = Server("127.0.0.1", args.port, app, handler=Handler)
     lambda_parts.install(f"http://localhost:{server.port}")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -65,8 +65,11 @@ def default_path(dist: Path, plan: Plan) -> Path:
 
 
 def save(receipt: Receipt, path: Path) -> None:
-    """Write the whole receipt, so that no reader ever sees a part of it."""
-    write_atomically(path, json.dumps(as_json(receipt), indent=2) + "\n")
+    """Write the whole receipt, so that no reader ever sees a part of it; a line per result, since this happens after each of them."""
+    body = as_json(receipt)
+    results = ",\n    ".join(map(json.dumps, body.pop("results")))
+    head = json.dumps(body, indent=2).removesuffix("\n}")
+    write_atomically(path, f'{head},\n  "results": [\n    {results}\n  ]\n}}\n')
 
 
 def as_json(receipt: Receipt) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def as_json(receipt: Receipt) -> dict[str, Any]:
         "public": plan.public,
         "layers": [asdict(item) for item in plan.items],
         "regions": [asdict(target) for target in plan.targets],
-        "results": [asdict(result) for result in receipt.stand()],
+        "results": [dict(vars(result)) for result in receipt.stand()],
     }
 
 
