@@ -30,8 +30,6 @@ mkdir -p "$OUT/extensions"
 "$GO" build "${which[@]}" "${flags[@]}" -o "$OUT/extensions/collector" .
 chmod 755 "$OUT/extensions/collector"
 
-# One file: every licence text once, under the modules that it covers.
-notices=$OUT/licenses/$LAYER/NOTICES
-mkdir -p "$(dirname "$notices")"
+# The licences of what is linked in; the build room makes one file of them.
 "$GO" list "${which[@]}" -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' . |
-    { grep -v '^github.com/open-telemetry/opentelemetry-lambda/' || true; } | LC_ALL=C sort -u | "$PYTHON" licenses.py "$GO" >"$notices"
+    { grep -v '^github.com/open-telemetry/opentelemetry-lambda/' || true; } | LC_ALL=C sort -u | "$PYTHON" licenses.py "$GO" "$OUT/licenses/$LAYER/pkg/golang"

@@ -20,6 +20,11 @@ from pathlib import Path
 DEPENDENCIES = "otel-python"  # in /opt; our entry appends it to the search path, so it is behind everything that the function brings
 GRPC_ONLY = "grpc-only"  # in it; what only gRPC needs, which a function's own libraries (httpcore) would use if they could find it
 _METADATA = ("METADATA", "entry_points.txt")  # of *.dist-info, with licences: what importlib.metadata and an inventory need
+# Wheels that say Apache-2.0 and bring no text of it, and the distribution of the same repository whose text is theirs too.
+_SAME_LICENCE = {
+    "opentelemetry_instrumentation_aiohttp_server": "opentelemetry_instrumentation",
+    "opentelemetry_util_http": "opentelemetry_instrumentation",
+}
 _NOTICE = re.compile("copyright|licen[cs]e|spdx", re.IGNORECASE)
 # What an SDK that only traces does not need is imported where it is used. Of each file of the SDK: import lines, with the name that they bind and
 # what stands in its place; and other texts.
@@ -86,16 +91,13 @@ def main(wheels: Path, sources: Path, table: Path, out: Path) -> None:
     for name, (imports, texts) in _DEFERRED.items():
         path = dependencies / name
         path.write_text(deferred(path.read_text(), name, imports, texts))
-    licences: set[bytes] = set()
-    for path in sorted(p for p in dependencies.glob("**/*.dist-info/**/*") if p.is_file() and p.name != "entry_points.txt"):
-        body = path.read_bytes()
-        if path.name == "METADATA":
-            path.write_bytes(body.partition(b"\n\n")[0] + b"\n")  # its headers; what follows is the project's page at PyPI
-        elif body in licences:
-            path.unlink()  # fifty packages have the Apache licence: the text is there once, with the first of them
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
-        licences.add(body)
+    for path in dependencies.glob("**/*.dist-info/METADATA"):
+        path.write_bytes(path.read_bytes().partition(b"\n\n")[0] + b"\n")  # its headers; what follows is the project's page at PyPI
+    for name, other in _SAME_LICENCE.items():
+        (to,), (of,) = (list(dependencies.glob(f"{one}-[0-9]*.dist-info")) for one in (name, other))
+        if (to / "licenses").exists():
+            sys.exit(f"{name} brings its licence by now: take it out of _SAME_LICENCE")
+        shutil.copytree(of / "licenses", to / "licenses")
     for path in sorted((sources / "otel_lambda").rglob("*.py")):
         _copy(path, out / "python" / path.relative_to(sources))
     compact = out / "python/otel_lambda" / table.name

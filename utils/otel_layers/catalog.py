@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 MAX_COMPATIBLE_RUNTIMES = 15  # PublishLayerVersion, botocore's Lambda model
 
+_PART_ROLES = ("collector", "language")  # of a layer with a recipe; a bundle has one of each
+_PARTS_KEYS = ("folder", "language", "architectures", "executables", "sample", "flavour")  # what a bundle takes from its parts, or cannot have
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -84,6 +87,8 @@ class Layer:
     executables: tuple[str, ...]
     sample: str
     flavour: str  # a configuration in the folder that names the components of a Collector; '' for what the folder builds by itself
+    bundle: tuple[str, ...]  # the layers whose files these are; empty for a layer with a recipe
+    folders: tuple[str, ...]  # what it is made from: its own folder, or those of a bundle's parts
     runtimes: tuple[str, ...]  # compatible runtimes' names; empty when language is "any"
 
     def zip_name(self, arch: str) -> str:
@@ -152,7 +157,7 @@ class Catalogue:
         return wanted
 
     def layers_in(self, folder: str) -> tuple[Layer, ...]:
-        """The layers that `folder` builds, in the catalogue's order."""
+        """The layers that `folder` builds, in the catalogue's order; a bundle is built in the folder of its language part."""
         return tuple(layer for layer in self.layers.values() if layer.folder == folder)
 
 
@@ -238,7 +243,9 @@ def load(path: Path) -> Catalogue:
     for key, home in partitions.items():
         if home not in regions or regions[home].partition != key:
             raise CatalogueError(f"layers.toml: [partitions] {key}: 'home' is {home!r}, no region of it")
-    layers = {k: _layer(k, v, archs, runtimes) for k, v in root.take("layers", dict).items()}
+    tables = root.take("layers", dict)
+    layers = {k: _layer(k, v, archs, runtimes) for k, v in tables.items() if not (isinstance(v, dict) and "bundle" in v)}
+    layers = {k: layers[k] if k in layers else _bundle(k, v, layers, tables) for k, v in tables.items()}
     root.done()
     return Catalogue(name, licence, archs, layers, runtimes, retired, partitions, defaults[0], regions)
 
@@ -259,26 +266,33 @@ def _region(name: str, data: Any, partitions: Iterable[str]) -> Region:
     return region
 
 
-def _layer(name: str, data: Any, archs: tuple[str, ...], runtimes: Mapping[str, Runtime]) -> Layer:
+def _layer_table(name: str, data: Any) -> _Table:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,100}", name):
         raise CatalogueError(f"layers.toml: [layers]: {name!r} must be lower case letters, digits and hyphens")
-    table = _Table(f"[layers.{name}]", data)
+    return _Table(f"[layers.{name}]", data)
+
+
+def _layer(name: str, data: Any, archs: tuple[str, ...], runtimes: Mapping[str, Runtime]) -> Layer:
+    table = _layer_table(name, data)
     language = table.one_of("language", ["any", *dict.fromkeys(r.language for r in runtimes.values())])
     compatible = tuple(r.name for r in runtimes.values() if r.language == language)
     if len(compatible) > MAX_COMPATIBLE_RUNTIMES:
         raise CatalogueError(f"layers.toml: [layers.{name}] has {len(compatible)} runtimes; one layer version may name {MAX_COMPATIBLE_RUNTIMES}")
+    folder = table.take("folder", str)
     layer = Layer(
         name=name,
-        folder=table.take("folder", str),
+        folder=folder,
         description=table.take("description", str),
         language=language,
-        role=table.one_of("role", ("collector", "language")),
+        role=table.one_of("role", _PART_ROLES),
         architectures=table.strings("architectures"),
         zipped_bytes=table.take("zipped-bytes", int),
         unzipped_bytes=table.take("unzipped-bytes", int),
         executables=table.strings("executables"),
         sample=table.take("sample", str),
         flavour=table.take("flavour", str) if "flavour" in table.data else "",
+        bundle=(),
+        folders=(folder,),
         runtimes=compatible,
     )
     table.done()
@@ -286,3 +300,56 @@ def _layer(name: str, data: Any, archs: tuple[str, ...], runtimes: Mapping[str, 
         if arch not in archs:
             raise CatalogueError(f"layers.toml: [layers.{name}]: 'architectures' has {arch!r}", remedy=f"of {', '.join(archs)}")
     return layer
+
+
+def _bundle(name: str, data: Any, layers: Mapping[str, Layer], tables: Mapping[str, Any]) -> Layer:
+    """A layer of other layers' files: what its parts say is not said again."""
+    table = _layer_table(name, data)
+    parts = _parts(table, layers, tables)
+    told = next((key for key in _PARTS_KEYS if key in table.data), "")
+    if told:
+        raise CatalogueError(f"layers.toml: {table.where}: a bundle has no key {told!r}", why="its parts say it", remedy="remove the line")
+    main = next(part for part in parts if part.role == "language")
+    layer = Layer(
+        name=name,
+        folder=main.folder,
+        description=table.take("description", str),
+        language=main.language,
+        role=table.one_of("role", ("bundle",)),
+        architectures=main.architectures,
+        zipped_bytes=table.take("zipped-bytes", int),
+        unzipped_bytes=table.take("unzipped-bytes", int),
+        executables=tuple(dict.fromkeys(path for part in parts for path in part.executables)),
+        sample="",
+        flavour="",
+        bundle=tuple(part.name for part in parts),
+        folders=tuple(dict.fromkeys(part.folder for part in parts)),
+        runtimes=main.runtimes,
+    )
+    table.done()
+    return layer
+
+
+def _parts(table: _Table, layers: Mapping[str, Layer], tables: Mapping[str, Any]) -> list[Layer]:
+    """The layers that `bundle` names: one of each role, for the same architectures."""
+    parts = []
+    for name in table.strings("bundle"):
+        if name in layers:
+            parts.append(layers[name])
+        elif name in tables:
+            raise CatalogueError(f"layers.toml: {table.where}: 'bundle' has {name!r}, which is a bundle itself", remedy="name its parts")
+        else:
+            near = difflib.get_close_matches(name, layers, n=1, cutoff=0.5)
+            raise CatalogueError(f"layers.toml: {table.where}: 'bundle' has the unknown layer {name!r}", remedy=f"{near[0]!r} looks like it" if near else "")
+    for role in sorted(_PART_ROLES, key=lambda r: -sum(part.role == r for part in parts)):
+        of_role = [part for part in parts if part.role == role]
+        if len(of_role) != 1:
+            found = " and ".join(part.name for part in of_role) or "none"
+            languages = dict.fromkeys(part.language for part in of_role)
+            why = f"they are for different languages, {' and '.join(languages)}" if len(languages) > 1 else ""
+            raise CatalogueError(f"layers.toml: {table.where}: 'bundle' must have one layer of the role {role!r}, and has {found}", why=why)
+    one, two = parts
+    if set(one.architectures) != set(two.architectures):
+        why = "; ".join(f"{part.name} is for {', '.join(part.architectures)}" for part in parts)
+        raise CatalogueError(f"layers.toml: {table.where}: the parts of 'bundle' are for different architectures", why=why)
+    return parts

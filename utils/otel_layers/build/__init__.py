@@ -1,9 +1,9 @@
-"""Runs a folder's recipe and turns its tree into a reproducible, checked zip with its facts and its SBOM."""
+"""Runs a folder's recipe, or unites a bundle's parts, and turns the tree into a reproducible, checked zip with its facts and its SBOM."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..errors import LayersError
 from ..files import locked, temporary, write_atomically
 from ..ondemand import components, module
 from ..project import Project
-from . import contract, inputs, recipe, revision, sbom
+from . import bundle, contract, inputs, inventory, notices, recipe, revision, sbom
 
 
 @dataclass(frozen=True)
@@ -58,28 +58,67 @@ def build(
 
     A zip that was made from exactly these inputs is kept, unless `force`. With `docker` that cannot be known: an image may
     change under its name, so the recipe always runs. `more` are further variables for the recipe.
+    The parts of a bundle are built first, where they are not fresh; `force` is then about putting them together.
     """
-    version = revision.version(project, layer, version)
+    asked, version = version, revision.version(project, layer, version)
+    parts = [_part(project, name, arch, asked, version, docker=docker) for name in layer.bundle]
+    return _build(project, layer, arch, version, parts, project.dist, docker=docker, force=force, more=more)
+
+
+def _part(project: Project, name: str, arch: Architecture, asked: str, version: str, *, docker: bool) -> Built:
+    """
+    A part of a bundle of the version `version`: with its own version when it has one on this commit, else with the bundle's.
+
+    What is then not the zip that dist/ has for the part lies in the cache, so that dist/ stays what was asked for.
+    """
+    part = project.catalogue.layer(name)
+    own = revision.version(project, part, asked)
+    if own != revision.DEVELOPMENT or version == revision.DEVELOPMENT:
+        return _build(project, part, arch, own, [], project.dist, docker=docker)
+    return _build(project, part, arch, version, [], project.cache / "parts", docker=docker)
+
+
+def _build(
+    project: Project,
+    layer: Layer,
+    arch: Architecture,
+    version: str,
+    parts: Sequence[Built],
+    home: Path,
+    *,
+    docker: bool = False,
+    force: bool = False,
+    more: Mapping[str, str] | None = None,
+) -> Built:
     with _alone(project, layer):
-        order = recipe.order(project, layer, arch, version, docker=docker, more=more or _flavour(project, layer))
+        if layer.bundle:
+            order = bundle.order(project, layer, arch, version, [part.zip for part in parts])
+        else:
+            order = recipe.order(project, layer, arch, version, docker=docker, more=more or _flavour(project, layer))
         before = inputs.digest(project, order)
-        place = project.dist / layer.zip_name(arch.name)
-        state = project.cache / "build" / f"{place.stem}.json"
-        if not force and not docker and _is_fresh(place, state, before):
+        place = home / layer.zip_name(arch.name)
+        state = project.cache / "build" / home.name / f"{place.stem}.json"
+        if not force and not order.docker and _is_fresh(place, state, before):
             return Built(layer, arch, place, _write_facts(project, order, place), fresh=True)
         console.step(f"building {layer.name} {version} for {arch.name}")
         state.unlink(missing_ok=True)
         with temporary(project, "build") as tmp:
-            tree = recipe.run(project, order, tmp / "out")
+            tree = tmp / "out"
+            if order.parts:
+                bundle.unite(order, tree)
+                components = sbom.united(order)
+            else:
+                recipe.run(project, order, tree)
+                components = [sbom.component(found) for found in notices.collect(tree, layer.name, inventory.find(project, tree))]
             packed = tmp / place.name
             archive.pack(tree, packed)
-            contract.require(packed, layer, arch, project.catalogue)
-            bill = sbom.describe(project, order, tree, archive.measure(packed))
-            project.dist.mkdir(exist_ok=True)
+            contract.require(packed, layer, arch, project.catalogue, components)
+            bill = sbom.describe(project, order, components, archive.measure(packed))
+            home.mkdir(parents=True, exist_ok=True)
             packed.replace(place)
         write_atomically(_beside(place, ".cdx.json"), json.dumps(bill, indent=2) + "\n")
         facts = _write_facts(project, order, place)
-        if not docker and inputs.digest(project, order) == before:  # else a source changed meanwhile: the next build runs again
+        if not order.docker and inputs.digest(project, order) == before:  # else a source changed meanwhile: the next build runs again
             write_atomically(state, json.dumps({"inputs": before, "sha256": facts.sha256}))
         return Built(layer, arch, place, facts, fresh=False)
 
@@ -128,7 +167,7 @@ def _beside(place: Path, suffix: str) -> Path:
 
 @contextmanager
 def _alone(project: Project, layer: Layer) -> Iterator[None]:
-    """Builds of one folder share its downloads: one at a time, also over several processes."""
-    lock = project.cache / "build" / f"{layer.folder.replace('/', '-')}.lock"
-    with locked(lock, f"waiting for another build of {layer.folder}"):
+    """Builds of one folder share its downloads: one at a time, also over several processes. A bundle shares nothing with its folder."""
+    what = layer.name if layer.bundle else layer.folder
+    with locked(project.cache / "build" / f"{what.replace('/', '-')}.lock", f"waiting for another build of {what}"):
         yield

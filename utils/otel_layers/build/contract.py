@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import archive
 from ..catalog import ARCHITECTURES, Architecture, Catalogue, Layer
 from ..errors import ContractBroken
-from . import bytecode, elf
+from . import bytecode, elf, notices
 
 GLIBC = {"al2": (2, 26), "al2023": (2, 34)}  # what these systems have
 _MAX_EXTENSIONS = 10  # of one environment
 
 
-def require(place: Path, layer: Layer, arch: Architecture, catalogue: Catalogue) -> None:
+def require(place: Path, layer: Layer, arch: Architecture, catalogue: Catalogue, components: Sequence[Mapping[str, Any]] = ()) -> None:
     """ContractBroken with everything that is wrong with the zip at `place`; UsageError when it is no sound zip at all."""
-    broken = check(place, layer, arch, catalogue)
+    broken = check(place, layer, arch, catalogue, components)
     if broken:
         shown = [*broken[:20], *([f"and {len(broken) - 20} more"] if len(broken) > 20 else [])]
         raise ContractBroken(f"{layer.name} for {arch.name} breaks its contract", why="\n".join(shown))
 
 
-def check(place: Path, layer: Layer, arch: Architecture, catalogue: Catalogue) -> list[str]:
-    """Everything that is wrong with the zip at `place`, a sentence each."""
+def check(place: Path, layer: Layer, arch: Architecture, catalogue: Catalogue, components: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """Everything that is wrong with the zip at `place`, a sentence each; `components` are those of its bill of materials."""
     with archive.opened(place) as source:
         entries = {archive.name_of(info, place).as_posix(): info for info in source.infolist()}
         return [
@@ -36,6 +38,7 @@ def check(place: Path, layer: Layer, arch: Architecture, catalogue: Catalogue) -
             *_links(source, entries, place),
             *_native(source, entries, layer, arch, catalogue),
             *_byte_code(source, entries, layer),
+            *_notices(source, entries, components),
         ]
 
 
@@ -151,6 +154,14 @@ def _byte_code(source: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], lay
             yield f"{name} has no source beside it"
         elif fault := bytecode.fault(source.read(info), tag, text):
             yield f"{name} {fault}"
+
+
+def _notices(source: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], components: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    files = [info for name, info in entries.items() if re.fullmatch(r"licenses/[^/]+/NOTICES", name)]
+    covered = {one for info in files for one in notices.covered(source.read(info).decode(errors="replace"))}
+    for component in components:
+        if (component["name"], component["version"]) not in covered:
+            yield f"{component['name']} {component['version']} has no licence text in licenses/*/NOTICES"
 
 
 def _dotted(version: tuple[int, ...]) -> str:

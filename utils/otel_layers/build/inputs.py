@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from .. import archive
 from ..project import Project
 from .recipe import Order
 
@@ -26,12 +27,14 @@ def digest(project: Project, order: Order) -> str:
         "os": {name: project.catalogue.runtimes[name].os for name in order.layer.runtimes},
         "variables": order.variables,
         "tools": {path: _stamp(Path(path)) for path in _programs(order)},
+        "parts": [archive.measure(part).sha256 for part in order.parts],
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
         "python": platform.python_version(),
     }
     total = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     room = Path(__file__).parent
-    for path in [*sources(order.folder), *sorted(room.glob("*.py")), room.parent / "archive.py", *_pins(project, order)]:
+    made_of = [] if order.parts else [*sources(order.folder), *_pins(project, order)]
+    for path in [*made_of, *sorted(room.glob("*.py")), room.parent / "archive.py"]:
         total.update(f"\0{path.relative_to(project.root) if path.is_relative_to(project.root) else path.name}\0".encode())
         if path.is_symlink():
             total.update(b"link " + os.fsencode(path.readlink()))

@@ -31,6 +31,7 @@ class Order:
     docker: bool
     folder: Path
     variables: dict[str, str]  # what the recipe is told beyond the surroundings, without OUT
+    parts: tuple[Path, ...] = ()  # the zips that a bundle, which has no recipe, is put together from
 
 
 def order(project: Project, layer: Layer, arch: Architecture, version: str, *, docker: bool, more: Mapping[str, str] | None = None) -> Order:

@@ -39,7 +39,7 @@ def source(project: Project, layer: Layer) -> str:
     top = _git(project, "rev-parse", "--show-toplevel").strip()
     if not head or Path(top).resolve() != project.root.resolve():  # a source archive, maybe unpacked inside another repository
         return "unknown"
-    concerned = [p for p in (layer.folder, "layers.toml", "requirements", "utils/otel_layers", "LICENSE") if (project.root / p).exists()]
+    concerned = [p for p in (*layer.folders, "layers.toml", "requirements", "utils/otel_layers", "LICENSE") if (project.root / p).exists()]
     return head + ("-dirty" if _git(project, "status", "--porcelain", "--", *concerned).strip() else "")
 
 

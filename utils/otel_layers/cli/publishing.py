@@ -55,7 +55,7 @@ def plan(
     """
     The plan for `layers` as they lie in dist/. UsageError when something is not built, or not as it must be.
 
-    `arch` '': the architectures that are built, and a layer with a flavour, which takes minutes, only when it is built; but all of them for a public
+    `arch` '': the architectures that are built, and a layer with a flavour or of others' files only when it is built; but all of them for a public
     release to AWS, of which nothing shall be missing by accident.
     """
     catalogue = project.catalogue
@@ -67,7 +67,7 @@ def plan(
             built = tuple(a for a in archs if artefacts.is_built(project.dist, layer, a))
             for missing in (a for a in archs if built and a not in built):
                 console.detail(f"{layer.name} is not built for {missing.name} and will not be published for it")
-            if not built and layer.flavour and len(layers) > 1:
+            if not built and (layer.flavour or layer.bundle) and len(layers) > 1:
                 console.detail(f"{layer.name} is not built and will not be published: {artefacts.build_command(layer, archs[0])}")
                 continue
             archs = built or archs

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--docker", action=argparse.BooleanOptionalAction, default=False, help="run recipes that know how in a container (default: no)"
     )
-    parser.add_argument("--force", action="store_true", help="build again even where nothing has changed")
+    parser.add_argument("--force", action="store_true", help="build again even where nothing has changed (a bundle: from its parts as they are)")
     custom = parser.add_argument_group("a Collector with the components of a configuration")
     custom.add_argument("--config", action="append", type=Path, metavar="FILE", help="build in what FILE names; several: what all of them name")
     custom.add_argument("--with", action="append", dest="more", metavar="KIND/TYPE=MODULE@VERSION", help="build in this component")

@@ -25,7 +25,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
         command = ["git", "-C", str(project.root), "diff", "--name-only", args.changed_since, "--"]
         changed = process.run(command, capture=True, error=UsageError, remedy="a revision that `git log` knows", echo=False).splitlines()
         if not any(path.startswith(_EVERYTHING) for path in changed):
-            layers = tuple(la for la in layers if any(p.startswith(tuple(f"{f}/" for f in (la.folder, la.sample) if f)) for p in changed))
+            layers = tuple(la for la in layers if any(p.startswith(tuple(f"{f}/" for f in (*la.folders, la.sample) if f)) for p in changed))
     include = [
         {"layer": layer.name, "folder": layer.folder, "arch": arch.name, "language": layer.language}
         for layer in layers
