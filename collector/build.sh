@@ -32,4 +32,4 @@ chmod 755 "$OUT/extensions/collector"
 
 # The licences of what is linked in; the build room makes one file of them.
 "$GO" list "${which[@]}" -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' . |
-    { grep -v '^github.com/open-telemetry/opentelemetry-lambda/' || true; } | LC_ALL=C sort -u | "$PYTHON" licenses.py "$GO" "$OUT/licenses/$LAYER/pkg/golang"
+    LC_ALL=C sort -u | "$PYTHON" licenses.py "$GO" "$OUT/licenses/$LAYER/pkg/golang" "$ROOT/LICENSE"

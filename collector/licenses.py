@@ -1,4 +1,8 @@
-"""Reads lines 'module version folder' and copies every module's licence files to FOLDER/MODULE@VERSION/: `licenses.py GO FOLDER`."""
+"""
+Reads lines 'module version folder' and copies every module's licence files to FOLDER/MODULE@VERSION/: `licenses.py GO FOLDER OURS`.
+
+OURS is the licence of this project, whose modules bring none of their own.
+"""
 
 import shutil
 import subprocess
@@ -11,6 +15,8 @@ own = f"{root}/src/cmd/vendor/golang.org/x/mod"
 standard = ("stdlib", f"v{version.removeprefix('go')}", own)
 for name, number, folder in [standard, *(line.rstrip("\n").split(" ", 2) for line in sys.stdin)]:
     files = sorted(p for p in Path(folder).iterdir() if p.is_file() and p.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE", "COPYING")))
+    if name.startswith("github.com/open-telemetry/opentelemetry-lambda/"):
+        files = [Path(sys.argv[3])]
     if not files:
         sys.exit(f"{name} {number} has no licence file in {folder}")
     place = Path(sys.argv[2], f"{name}@{number}")

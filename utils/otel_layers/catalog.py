@@ -340,7 +340,9 @@ def _parts(table: _Table, layers: Mapping[str, Layer], tables: Mapping[str, Any]
             raise CatalogueError(f"layers.toml: {table.where}: 'bundle' has {name!r}, which is a bundle itself", remedy="name its parts")
         else:
             near = difflib.get_close_matches(name, layers, n=1, cutoff=0.5)
-            raise CatalogueError(f"layers.toml: {table.where}: 'bundle' has the unknown layer {name!r}", remedy=f"{near[0]!r} looks like it" if near else "")
+            raise CatalogueError(
+                f"layers.toml: {table.where}: 'bundle' has the unknown layer {name!r}", remedy=f"{near[0]!r} looks like it" if near else ""
+            )
     for role in sorted(_PART_ROLES, key=lambda r: -sum(part.role == r for part in parts)):
         of_role = [part for part in parts if part.role == role]
         if len(of_role) != 1:

@@ -28,10 +28,14 @@ def unite(wanted: Order, out: Path) -> Path:
         twice += [f"{name} is in {owners[name].name} and in {part.name}" for name in names if name in owners]
         folders = {"/".join(pieces[:i]): name for name in names for pieces in [name.split("/")] for i in range(1, len(pieces))}
         others = {"/".join(pieces[:i]) for name in owners for pieces in [name.split("/")] for i in range(1, len(pieces))}
-        twice += [f"{name} is a file in one part and a folder in another" for name in sorted((folders.keys() & owners.keys()) | (others & set(names)))]
+        twice += [
+            f"{name} is a file in one part and a folder in another" for name in sorted((folders.keys() & owners.keys()) | (others & set(names)))
+        ]
         owners |= dict.fromkeys(names, part)
     if twice:
-        raise BuildFailed(f"the parts of {wanted.layer.name} have the same paths", why="\n".join(twice[:20]), remedy="rename them in one part's recipe")
+        raise BuildFailed(
+            f"the parts of {wanted.layer.name} have the same paths", why="\n".join(twice[:20]), remedy="rename them in one part's recipe"
+        )
     for part in wanted.parts:
         archive.unpack(part, out)
     return out

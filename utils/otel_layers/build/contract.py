@@ -160,7 +160,7 @@ def _notices(source: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], compo
     files = [info for name, info in entries.items() if re.fullmatch(r"licenses/[^/]+/NOTICES", name)]
     covered = {one for info in files for one in notices.covered(source.read(info).decode(errors="replace"))}
     for component in components:
-        if (component["name"], component["version"]) not in covered:
+        if component["type"] == "library" and (component["name"], component["version"]) not in covered:  # the rest are our own layers
             yield f"{component['name']} {component['version']} has no licence text in licenses/*/NOTICES"
 
 

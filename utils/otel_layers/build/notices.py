@@ -73,6 +73,8 @@ def _page(components: list[Component]) -> str:
     lines = []
     for component in components:
         own = [numbers.setdefault(text, len(numbers) + 1) for text in component.texts]
-        lines.append(f"{component.name} {component.version}, {component.licence or 'licence as in its text'}: {', '.join(map(str, own)) or 'no text'}")
+        lines.append(
+            f"{component.name} {component.version}, {component.licence or 'licence as in its text'}: {', '.join(map(str, own)) or 'no text'}"
+        )
     texts = [f"[{number}] {'-' * 80}\n\n{text}\n" for text, number in numbers.items()]
     return "\n".join([_HEAD, "", *lines, "", "", *texts])

@@ -272,6 +272,7 @@ def test_bad_versions(project: Project, version: str) -> None:
 def test_python_distributions_are_on_the_bill(project: Project) -> None:
     info = project.root / FOLDER / "layer/python/Some_Thing-1.0.dist-info"
     write(info / "METADATA", "Metadata-Version: 2.4\nName: Some_Thing\nVersion: 1.0\nLicense-Expression: Apache-2.0 OR MIT\n\nName: body\n")
+    write(info / "LICENSE", "terms\n")
     make(project)
     bill = json.loads((project.dist / "opentelemetry-collector-amd64.cdx.json").read_text())
     (component,) = bill["components"]

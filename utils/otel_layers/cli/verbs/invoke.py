@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--code", type=Path, metavar="PATH", help="your own function: a folder or a zip")
     parser.add_argument("--handler", default="", help="the handler, as the function is configured with it")
     parser.add_argument("--runtime", default="", help="a runtime of the catalogue (default: the newest that this machine can run)")
-    parser.add_argument("--layer", action="append", type=Path, metavar="ZIP", help="a layer; several: in this order")
+    parser.add_argument("--layer", action="append", type=Path, metavar="ZIP", help="a layer; several: in this order (default: the sample's)")
     parser.add_argument("--env", action="append", metavar="NAME=VALUE", help="an environment variable of the function")
     parser.add_argument("--memory", type=_between(128, 10_240, int), metavar="MB", help="memory size (default: the template's, or 128)")
     parser.add_argument("--timeout", type=_between(1, 900, float), metavar="SECONDS", help="time-out (default: the template's, or 3)")
@@ -84,7 +84,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
             functions, aws_port, drain = [_own(project, args, work, conditions)], None, None
         else:
             place = stack.enter_context(deployed.stack(project, args.stack, region=args.region))
-            functions, aws_port, drain = [_sized(f, args) for f in place.functions], place.port, place.drain
+            functions, aws_port, drain = [_adapted(f, args) for f in place.functions], place.port, place.drain
             events = events or deployed.default_events(project)
         name = deployed.choose(functions, args.function)
         for function in functions:
@@ -168,31 +168,47 @@ def _own(project: Project, args: argparse.Namespace, work: Path, conditions: exp
     elif not code.is_dir():
         raise UsageError(f"--code {args.code} is not there", remedy="the function's folder, or a zip of it")
     runtime = project.catalogue.runtime(args.runtime).name if args.runtime else newest_python(project)
-    for layer in args.layer or []:
-        if not layer.is_file():
-            raise UsageError(f"--layer {layer} is {'a folder' if layer.is_dir() else 'not there'}", remedy="./run.sh build makes dist/*.zip")
     variables = {**conditions.environment, expectation.RESULTS: json.dumps([conditions.result])} if conditions else {}
-    for pair in args.env or []:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--env {pair!r} is not NAME=VALUE")
-        variables[key] = value
     return Function(
         name=args.function or "function",
         runtime=runtime,
         handler=args.handler,
         code=code.resolve(),
         region=project.catalogue.home_region.name,
-        layers=tuple(layer.resolve() for layer in args.layer or []),
-        environment=variables,
+        layers=_layers(args),
+        environment={**variables, **_variables(args)},
         memory_mb=args.memory or 128,
         timeout_s=args.timeout or 3,
         architecture=catalog.architecture(platform.machine()).aws,
     )
 
 
-def _sized(function: Function, args: argparse.Namespace) -> Function:
-    return replace(function, memory_mb=args.memory or function.memory_mb, timeout_s=args.timeout or function.timeout_s)
+def _layers(args: argparse.Namespace) -> tuple[Path, ...]:
+    for layer in args.layer or []:
+        if not layer.is_file():
+            raise UsageError(f"--layer {layer} is {'a folder' if layer.is_dir() else 'not there'}", remedy="./run.sh build makes dist/*.zip")
+    return tuple(layer.resolve() for layer in args.layer or [])
+
+
+def _variables(args: argparse.Namespace) -> dict[str, str]:
+    variables = {}
+    for pair in args.env or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--env {pair!r} is not NAME=VALUE")
+        variables[key] = value
+    return variables
+
+
+def _adapted(function: Function, args: argparse.Namespace) -> Function:
+    """A sample's function with what the command line says otherwise."""
+    return replace(
+        function,
+        layers=_layers(args) or function.layers,
+        environment={**function.environment, **_variables(args)},
+        memory_mb=args.memory or function.memory_mb,
+        timeout_s=args.timeout or function.timeout_s,
+    )
 
 
 def newest_python(project: Project) -> str:

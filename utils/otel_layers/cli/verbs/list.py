@@ -31,6 +31,6 @@ def run(project: Project, args: argparse.Namespace) -> None:
         rows = [(r.name, r.partition, "opt-in" if r.opt_in else "", "required" if r.required else "") for r in cat.regions.values()]
         text = console.table(("region", "partition", "opt-in", "required"), rows)
     else:
-        rows = [(la.name, la.folder, ", ".join(la.architectures), ", ".join(la.runtimes) or "any runtime") for la in project.layers()]
-        text = console.table(("layer", "folder", "architectures", "runtimes"), rows)
+        listed = [(la.name, la.folder, la.role, ", ".join(la.architectures), ", ".join(la.runtimes) or "any runtime") for la in project.layers()]
+        text = console.table(("layer", "folder", "role", "architectures", "runtimes"), listed)
     emit(args, everything, text)
