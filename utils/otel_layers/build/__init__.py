@@ -62,7 +62,7 @@ def build(
     """
     asked, version = version, revision.version(project, layer, version)
     parts = [_part(project, name, arch, asked, version, docker=docker) for name in layer.bundle]
-    return _build(project, layer, arch, version, parts, project.dist, docker=docker, force=force, more=more)
+    return build_version(project, layer, arch, version, parts, project.dist, docker=docker, force=force, more=more)
 
 
 def _part(project: Project, name: str, arch: Architecture, asked: str, version: str, *, docker: bool) -> Built:
@@ -74,11 +74,11 @@ def _part(project: Project, name: str, arch: Architecture, asked: str, version: 
     part = project.catalogue.layer(name)
     own = revision.version(project, part, asked)
     if own != revision.DEVELOPMENT or version == revision.DEVELOPMENT:
-        return _build(project, part, arch, own, [], project.dist, docker=docker)
-    return _build(project, part, arch, version, [], project.cache / "parts", docker=docker)
+        return build_version(project, part, arch, own, [], project.dist, docker=docker)
+    return build_version(project, part, arch, version, [], project.cache / "parts", docker=docker)
 
 
-def _build(
+def build_version(
     project: Project,
     layer: Layer,
     arch: Architecture,
@@ -90,6 +90,7 @@ def _build(
     force: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> Built:
+    """The zip of exactly `version`, in `home`; `parts` are a bundle's, built."""
     with _alone(project, layer):
         if layer.bundle:
             order = bundle.order(project, layer, arch, version, [part.zip for part in parts])

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .. import archive
+from ..catalog import Layer
 from ..project import Project
 from .recipe import Order
 
@@ -33,7 +34,7 @@ def digest(project: Project, order: Order) -> str:
     }
     total = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     room = Path(__file__).parent
-    made_of = [] if order.parts else [*sources(order.folder), *_pins(project, order)]
+    made_of = [] if order.parts else [*sources(order.folder), *pins(project, order.layer)]
     for path in [*made_of, *sorted(room.glob("*.py")), room.parent / "archive.py"]:
         total.update(f"\0{path.relative_to(project.root) if path.is_relative_to(project.root) else path.name}\0".encode())
         if path.is_symlink():
@@ -52,8 +53,9 @@ def sources(folder: Path) -> Iterator[Path]:
         yield from (Path(here, name) for name in sorted(names) if not name.endswith(("_test.go", ".pyc")))
 
 
-def _pins(project: Project, order: Order) -> list[Path]:
-    table = [project.root / "utils/conformance/triggers.json"] if order.layer.runtimes else []  # every language's layer ships it
+def pins(project: Project, layer: Layer) -> list[Path]:
+    """The project's files outside the layer's folder that its recipe, or the tools for it, read."""
+    table = [project.root / "utils/conformance/triggers.json"] if layer.runtimes else []  # every language's layer ships it
     pins = [project.root / "LICENSE", *table, *(project.root / "requirements" / f"{name}.txt" for name in ("go", "uv"))]
     return [path for path in pins if path.is_file()]
 

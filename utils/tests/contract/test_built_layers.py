@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,10 +13,9 @@ from pathlib import Path
 import pytest
 from contract.pairs import PAIRS, identify
 from otel_layers import archive, build, catalog, toolchain
-from otel_layers.build import bytecode, contract, elf
+from otel_layers.build import bytecode, contract, elf, reproducible, sbom
 from otel_layers.errors import ContractBroken
-from otel_layers.files import temporary
-from otel_layers.project import Project, open_project
+from otel_layers.project import Project
 
 PYTHON = [pair for pair in PAIRS if pair[0].language == "python"]
 QEMU = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
@@ -30,7 +28,9 @@ def native(place: Path) -> dict[str, elf.Elf]:
 
 
 def test_contract(built: build.Built, project: Project) -> None:
-    assert contract.check(built.zip, built.layer, built.arch, project.catalogue) == []
+    components = sbom.load(built.zip)["components"]
+    assert contract.check(built.zip, built.layer, built.arch, project.catalogue, components) == []
+    assert components
 
 
 def test_facts(built: build.Built) -> None:
@@ -42,15 +42,17 @@ def test_facts(built: build.Built) -> None:
 
 
 def test_bill_of_materials_names_what_is_inside(built: build.Built) -> None:
-    bill = json.loads(built.zip.with_name(built.zip.stem + ".cdx.json").read_text())
+    bill = sbom.load(built.zip)
     assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": archive.measure(built.zip).sha256}]
     names = {component["name"] for component in bill["components"]}
     with zipfile.ZipFile(built.zip) as source:
         inside = set(source.namelist())
+    assert [one["name"] for one in bill["components"] if one["type"] == "application"] == list(built.layer.bundle)
     for component in bill["components"]:
         assert component["version"]
+        assert component["licenses"]
         assert not component["name"].startswith(".")
-        for occurrence in component["evidence"]["occurrences"]:
+        for occurrence in component["evidence"]["occurrences"] if component["type"] == "library" else ():
             assert occurrence["location"] in inside
     expected = {
         "collector": {"stdlib", "go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/component"},
@@ -101,38 +103,8 @@ def test_built_again_it_has_the_same_bytes(built: build.Built, project: Project)
 
 
 @pytest.mark.slow
-def test_same_source_at_another_place_gives_the_same_bytes(built: build.Built, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another path, time zone, umask and hash seed, no recipe cache; only downloads are shared."""
-    with temporary(project, "elsewhere") as tmp:
-        root = tmp / "a much longer path than the first"
-        for name in ("layers.toml", "LICENSE", "requirements", built.layer.folder):
-            if (project.root / name).is_dir():
-                shutil.copytree(project.root / name, root / name, symlinks=True)
-            elif (project.root / name).is_file():
-                root.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(project.root / name, root / name)
-        (root / ".cache/go").mkdir(parents=True)
-        for shared in ("go/mod", "go/build", "uv", "envs"):
-            if (project.cache / shared).is_dir():
-                (root / ".cache" / shared).symlink_to(project.cache / shared)
-        monkeypatch.setenv("TZ", "Pacific/Auckland")
-        monkeypatch.setenv("PYTHONHASHSEED", "4711")
-        old = os.umask(0o077)
-        try:
-            again = build.build(open_project(root=root), built.layer, built.arch, version=built.facts.version)
-        finally:
-            os.umask(old)
-        assert not again.fresh
-        assert differences(built.zip, again.zip) == []
-        assert again.zip.read_bytes() == built.zip.read_bytes()
-
-
-def differences(first: Path, second: Path) -> list[str]:
-    """The files that differ, so that a failure says which."""
-    with zipfile.ZipFile(first) as one, zipfile.ZipFile(second) as two:
-        names = set(one.namelist()) | set(two.namelist())
-        both = set(one.namelist()) & set(two.namelist())
-        return sorted(n for n in names if n not in both or one.read(n) != two.read(n))
+def test_same_source_at_another_place_gives_the_same_bytes(built: build.Built, project: Project) -> None:
+    assert reproducible.differences(project, built) == []
 
 
 def test_the_arm64_collector_runs(project: Project, tmp_path: Path) -> None:

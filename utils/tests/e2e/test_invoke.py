@@ -72,6 +72,23 @@ def test_a_backend_that_fails_does_not_change_what_the_function_returns(tmp_path
     assert result["counts"]["collector"]["dropped"]["spans"] == 30
 
 
+def test_a_bundle_is_both_layers_in_one(tmp_path: Path) -> None:
+    """The sample's functions with the bundle in the place of the two layers: nothing is lost, and the Collector is the one that forwards it."""
+    layer = next(one for one in PROJECT.catalogue.layers.values() if one.bundle)
+    bundle, out = build.build(PROJECT, layer, HERE).zip, tmp_path / "out.json"
+    event = ROOT / "sample-apps/python-api/events/1-put-order.json"
+    done = run("invoke", "--layer", bundle, "--env", "OTEL_RESOURCE_ATTRIBUTES=came.by=bundle", "--event", event, "--json", out)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    assert [(i["status"], list(i["extensionsMs"])) for i in result["invocations"]] == [("success", ["collector"])] * 2, "the API and its consumer"
+    counts, spans = result["counts"], otlp.spans(result["resourceSpans"])
+    sent = counts["collector"]["received"]["spans"]
+    assert counts["backend"]["spans"] == {"received": sent, "unique": sent, "duplicated": 0}
+    assert counts["collector"]["dropped"]["spans"] == 0
+    assert len(spans) == sent > 5
+    assert {span.resource["came.by"] for span in spans} == {"bundle"}, "--env reaches a sample's functions too"
+
+
 def test_the_sample_as_the_readme_shows_it(tmp_path: Path, zips: list[Path]) -> None:
     assert zips
     event = ROOT / "sample-apps/python-api/events/1-put-order.json"

@@ -15,7 +15,7 @@ import pytest
 from contract.elf_files import elf_file
 from contract.small_layer import ROOT, write
 from otel_layers import archive, build, catalog
-from otel_layers.build import revision
+from otel_layers.build import reproducible, revision
 from otel_layers.errors import BuildFailed, ContractBroken, UsageError
 from otel_layers.project import Project, open_project
 
@@ -119,6 +119,29 @@ def test_twice_the_same_bytes(project: Project) -> None:
     assert not again.fresh
     assert runs(project) == 2
     assert again.zip.read_bytes() == first
+
+
+@pytest.mark.parametrize("line", ['pwd >"$OUT/odd"', 'umask >"$OUT/odd"', 'cat /proc/sys/kernel/random/uuid >"$OUT/odd"'])
+def test_a_zip_that_depends_on_its_surroundings_is_found(project: Project, line: str) -> None:
+    built = make(project)
+    umask, zone = os.umask(0o022), os.environ.get("TZ")
+    assert reproducible.differences(project, built) == []
+    write(project.root / FOLDER / "build.sh", f"{RECIPE}{line}\n")
+    assert reproducible.differences(project, make(project)) == ["odd"]
+    assert (os.umask(umask), os.environ.get("TZ")) == (0o022, zone)
+
+
+def test_what_differs_is_named(project: Project) -> None:
+    """What is only in one, and what differs in bytes or mode."""
+    first, second = project.root / "1", project.root / "2"
+    for tree in (first, second):
+        write(tree / "same", "s")
+        write(tree / "mode", "m", 0o755 if tree == first else 0o644)
+        write(tree / "bytes", tree.name)
+    write(second / "new", "n")
+    for tree in (first, second):
+        archive.pack(tree, tree.with_suffix(".zip"))
+    assert reproducible.compare(first.with_suffix(".zip"), second.with_suffix(".zip")) == ["bytes", "mode", "new"]
 
 
 def test_unchanged_inputs_are_not_built_again(project: Project) -> None:

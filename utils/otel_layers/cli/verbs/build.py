@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ... import catalog, console, process, toolchain
 from ...build import Built, build
-from ...errors import NothingToDo, ToolMissing, UsageError
+from ...errors import ContractBroken, NothingToDo, ToolMissing, UsageError
 from ...project import Project
 from .. import emit, json_option
 
@@ -23,6 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--docker", action=argparse.BooleanOptionalAction, default=False, help="run recipes that know how in a container (default: no)"
     )
     parser.add_argument("--force", action="store_true", help="build again even where nothing has changed (a bundle: from its parts as they are)")
+    parser.add_argument(
+        "--check-reproducible", action="store_true", help="build each a second time, elsewhere from nothing but sources and downloads, and compare"
+    )
     custom = parser.add_argument_group("a Collector with the components of a configuration")
     custom.add_argument("--config", action="append", type=Path, metavar="FILE", help="build in what FILE names; several: what all of them name")
     custom.add_argument("--with", action="append", dest="more", metavar="KIND/TYPE=MODULE@VERSION", help="build in this component")
@@ -85,6 +88,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
         return
     if args.embed or args.name:
         raise UsageError("--embed and --name are for a custom Collector", remedy="--config FILE")
+    if args.docker and args.check_reproducible:
+        raise UsageError("--check-reproducible is for recipes without Docker", why="an image may change under its name")
     if args.docker:
         remedy = "start a Docker engine, or build with --no-docker, which needs none"
         process.run(["docker", "version"], capture=True, error=ToolMissing, remedy=remedy, echo=False)
@@ -92,7 +97,22 @@ def run(project: Project, args: argparse.Namespace) -> None:
             if not (project.root / folder / "Dockerfile").is_file():
                 console.warn(f"{folder} has no Dockerfile: its recipe cross-compiles and is run without Docker")
     built = build_all(project, layers(project, args.layer), args.arch, version=args.version, docker=args.docker, force=args.force)
+    if args.check_reproducible:
+        _check(project, built)
     _emit(project, args, built)
+
+
+def _check(project: Project, built: list[Built]) -> None:
+    """ContractBroken with every entry that differs when the zips are built again."""
+    from ...build import reproducible
+
+    broken = {one.zip.name: found for one in built if (found := reproducible.differences(project, one))}
+    if broken:
+        why = "\n".join(
+            f"{name}: {', '.join(found[:20])}" + (f" and {len(found) - 20} more" if len(found) > 20 else "") for name, found in broken.items()
+        )
+        raise ContractBroken(f"{len(broken)} of {len(built)} zips came out differently the second time", why=why)
+    console.detail(f"the same bytes twice: {', '.join(one.zip.name for one in built)}")
 
 
 def _custom(project: Project, args: argparse.Namespace) -> list[Built]:
@@ -100,8 +120,8 @@ def _custom(project: Project, args: argparse.Namespace) -> list[Built]:
 
     if project.folder and not any(layer.role == "collector" for layer in project.layers()):
         raise UsageError(f"--config and --with build a Collector, not {project.folder}", remedy="./run.sh collector build --config FILE")
-    if args.docker or args.layer:
-        raise UsageError("a custom Collector takes neither --docker nor --layer", remedy="--name gives it a name")
+    if args.docker or args.layer or args.check_reproducible:
+        raise UsageError("a custom Collector takes none of --docker, --layer and --check-reproducible", remedy="--name gives it a name")
     if args.embed and not args.config:
         raise UsageError("--embed needs --config")
     toolchain.use(project, "aws")  # PyYAML
