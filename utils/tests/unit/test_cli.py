@@ -79,7 +79,7 @@ def test_a_folder_works_from_anywhere(tmp_path: Path) -> None:
     link.symlink_to(ROOT / "python")
     for script in (ROOT / "python/run.sh", link / "run.sh"):
         done = run("list", "--json", cwd=tmp_path, script=script)
-        assert [layer["folder"] for layer in json.loads(done.stdout)["layers"]] == ["python"]
+        assert {layer["folder"] for layer in json.loads(done.stdout)["layers"]} == {"python"}
 
 
 def test_a_catalogue_with_a_typo_is_refused(tmp_path: Path) -> None:
