@@ -1,36 +1,17 @@
-"""From receipts to what users read: release notes with ARN tables, the index for machines, and the tables on the terminal."""
+"""From receipts to what users read: release notes with ARN tables, and the tables on the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from .. import console
-from ..errors import NothingToDo, UsageError
+from . import index
 from .outcome import DONE
 from .plan import Item
 from .receipt import Receipt
-
-INDEX_SCHEMA = "opentelemetry-lambda-index/1"
-
-
-def merge(receipts: Sequence[Receipt]) -> list[tuple[Item, dict[str, str]]]:
-    """Every published layer with its ARNs by region, over all `receipts` (one per partition, say); NothingToDo when there is none."""
-    merged: dict[str, tuple[Item, dict[str, str]]] = {}
-    for receipt in receipts:
-        for item in receipt.plan.items:
-            kept, arns = merged.setdefault(item.name, (item, {}))
-            if kept.sha256 != item.sha256:
-                raise UsageError(f"the receipts have different bytes under the name {item.name}")
-            for target in receipt.plan.targets:
-                arn = receipt.arn(item.name, target.region)
-                if arn and arns.setdefault(target.region, arn) != arn:
-                    raise UsageError(f"the receipts have different ARNs for {item.name} in {target.region}")
-    published = [(item, arns) for item, arns in merged.values() if arns]
-    if not published:
-        raise NothingToDo("nothing is published in these receipts")
-    return published
+from .snippets import SNIPPETS, fill
 
 
 def arn_table(receipt: Receipt) -> str:
@@ -47,37 +28,18 @@ def arn_table(receipt: Receipt) -> str:
     return "\n\n".join(parts)
 
 
-def index(receipts: Sequence[Receipt]) -> dict[str, Any]:
-    """index.json: what other tools read to find an ARN."""
-    return {
-        "schema": INDEX_SCHEMA,
-        "layers": [
-            {
-                "layer": item.layer,
-                "version": item.version,
-                "arch": item.arch,
-                "architecture": item.architecture,
-                "language": item.language,
-                "role": item.role,
-                "name": item.name,
-                "runtimes": list(item.runtimes),
-                "sha256": item.sha256,
-                "codeSha256": item.code_sha256,
-                "zippedBytes": item.zipped_bytes,
-                "unzippedBytes": item.unzipped_bytes,
-                "sourceRevision": item.source_revision,
-                "arns": arns,
-            }
-            for item, arns in merge(receipts)
-        ],
-    }
+def changes(changelog: str, releases: Collection[str]) -> str:
+    """The sections of CHANGELOG.md whose headings name one of `releases` (FOLDER/X.Y.Z, X.Y.Z or Unreleased); '' when there are none."""
+    parts = [part.partition("\n") for part in re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]]
+    return "\n\n".join(body.strip() for head, _, body in parts if not set(re.split(r"[\s(),]+", head)).isdisjoint(releases))
 
 
-def markdown(receipts: Sequence[Receipt]) -> str:
-    """Release notes in Markdown."""
+def markdown(receipts: Sequence[Receipt], changed: str = "") -> str:
+    """Release notes in Markdown; `changed` is what CHANGELOG.md says."""
     import jinja2
 
-    published = merge(receipts)
+    published = index.merge(receipts)
+    example = index.example(index.make(receipts))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -92,5 +54,8 @@ def markdown(receipts: Sequence[Receipt]) -> str:
         groups.setdefault(f"{item.layer} {item.version}", []).append((item, arns))
     missing = sorted({r.region for receipt in receipts for r in receipt.stand() if r.status not in DONE})
     public = all(receipt.plan.public for receipt in receipts)
-    text = environment.get_template("notes.md.j2").render(groups=groups, missing=missing, public=public, published=published)
+    ways = [(snippet, fill(snippet, **example)) for snippet in SNIPPETS]
+    text = environment.get_template("notes.md.j2").render(
+        groups=groups, missing=missing, public=public, published=published, changed=changed, ways=ways, region=example["region"]
+    )
     return str(text)

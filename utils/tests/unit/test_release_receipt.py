@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from otel_layers.errors import NothingToDo, UsageError
 from otel_layers.project import find_root
-from otel_layers.release import notes
+from otel_layers.release import index, notes
 from otel_layers.release import receipt as receipts
 from otel_layers.release.outcome import Result, Status
 from otel_layers.release.plan import Item, Plan, Target
@@ -161,7 +161,7 @@ def test_the_terminal_table_shows_what_has_no_arn(receipt):
 def test_receipts_of_several_partitions_become_one_index(receipt):
     other = receipts.new(plan(regions=("c-one-1",)), "2")
     other.record(done("c-one-1"))
-    [layer] = notes.index([receipt, other])["layers"]
+    [layer] = index.make([receipt, other])["layers"]
     assert sorted(layer["arns"]) == ["c-one-1", "r-one-1"]
     assert layer["codeSha256"] == "q="
 
@@ -169,7 +169,7 @@ def test_receipts_of_several_partitions_become_one_index(receipt):
 def test_receipts_with_other_bytes_under_a_name_do_not_mix(receipt):
     other = receipts.new(plan(items=[item(sha256="cd" * 32)]), "2")
     with pytest.raises(UsageError, match="different bytes"):
-        notes.index([receipt, other])
+        index.make([receipt, other])
 
 
 def test_notes_of_nothing_are_nothing_to_do():
@@ -180,6 +180,6 @@ def test_notes_of_nothing_are_nothing_to_do():
 def test_the_page_on_releasing_explains_every_status_and_every_key(receipt):
     page = (find_root() / "docs/releasing.md").read_text()
     body = receipts.as_json(receipt)
-    keys = {*body, *body["layers"][0], *body["regions"][0], *body["results"][0], *notes.index([receipt]), *notes.index([receipt])["layers"][0]}
-    words = {*keys, *get_args(Status), receipts.SCHEMA, notes.INDEX_SCHEMA}
+    keys = {*body, *body["layers"][0], *body["regions"][0], *body["results"][0], *index.make([receipt]), *index.make([receipt])["layers"][0]}
+    words = {*keys, *get_args(Status), receipts.SCHEMA, index.SCHEMA}
     assert [word for word in sorted(words) if f"`{word}`" not in page and f'"{word}"' not in page] == []

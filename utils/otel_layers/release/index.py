@@ -1,0 +1,131 @@
+"""The index of published layers: what tools, the ARN page and the maps read to find an ARN (index.schema.json describes it)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import NothingToDo, UsageError
+from . import version as versions
+from .plan import Item
+from .receipt import Receipt
+from .snippets import WRAPPER
+
+Index = Mapping[str, Any]
+
+SCHEMA = "opentelemetry-lambda-index/1"
+SCHEMA_FILE = Path(__file__).parent / "index.schema.json"
+
+
+def merge(receipts: Sequence[Receipt]) -> list[tuple[Item, dict[str, str]]]:
+    """Every published layer with its ARNs by region, over all `receipts` (one per partition, say); NothingToDo when there is none."""
+    merged: dict[str, tuple[Item, dict[str, str]]] = {}
+    for receipt in receipts:
+        for item in receipt.plan.items:
+            kept, arns = merged.setdefault(item.name, (item, {}))
+            if kept.sha256 != item.sha256:
+                raise UsageError(f"the receipts have different bytes under the name {item.name}")
+            for target in receipt.plan.targets:
+                arn = receipt.arn(item.name, target.region)
+                if arn and arns.setdefault(target.region, arn) != arn:
+                    raise UsageError(f"the receipts have different ARNs for {item.name} in {target.region}")
+    published = [(item, arns) for item, arns in merged.values() if arns]
+    if not published:
+        raise NothingToDo("nothing is published in these receipts")
+    return published
+
+
+def make(receipts: Sequence[Receipt], name: str = "", previous: Index | None = None) -> dict[str, Any]:
+    """
+    The index of `receipts`; `name` is the project's.
+
+    The releases of the index `previous` join these; a layer that is in both has the ARNs of both.
+    """
+    public = {item.name: receipt.plan.public for receipt in receipts for item in receipt.plan.items}
+    layers = [_entry(item, arns, public[item.name]) for item, arns in merge(receipts)]
+    for old in previous["layers"] if previous else ():
+        same = next((entry for entry in layers if entry["name"] == old["name"]), None)
+        if same is None:
+            layers.append(old)
+        elif same["sha256"] != old["sha256"]:
+            raise UsageError(
+                f"the earlier index has other bytes under the name {old['name']}", remedy="a published name never changes: which is right?"
+            )
+        else:
+            same["arns"] = {**old["arns"], **same["arns"]}
+    order = list(dict.fromkeys(entry["layer"] for entry in layers))
+    layers.sort(key=lambda entry: versions.order(entry["version"]), reverse=True)
+    layers.sort(key=lambda entry: order.index(entry["layer"]))
+    return {"schema": SCHEMA, "name": name, "created": max(receipt.created for receipt in receipts), "layers": layers}
+
+
+def _entry(item: Item, arns: dict[str, str], public: bool) -> dict[str, Any]:
+    return {
+        "layer": item.layer,
+        "version": item.version,
+        "arch": item.arch,
+        "architecture": item.architecture,
+        "language": item.language,
+        "role": item.role,
+        "name": item.name,
+        "runtimes": list(item.runtimes),
+        "sha256": item.sha256,
+        "codeSha256": item.code_sha256,
+        "zippedBytes": item.zipped_bytes,
+        "unzippedBytes": item.unzipped_bytes,
+        "sourceRevision": item.source_revision,
+        "public": public,
+        "arns": arns,
+    }
+
+
+def load(path: Path) -> dict[str, Any]:
+    """An index that `notes` has written; UsageError when the file is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise UsageError(f"there is no index {path}") from exc
+    except (OSError, ValueError) as exc:
+        raise UsageError(f"{path} is not an index", why=f"it is not readable JSON: {exc}") from exc
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA or not isinstance(found.get("layers"), list):
+        raise UsageError(f"{path} is not an index", why=f"its schema is not {SCHEMA!r}")
+    wanted = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))["properties"]["layers"]["items"]["required"]
+    for entry in found["layers"]:
+        if missing := [key for key in wanted if not isinstance(entry, dict) or key not in entry]:
+            raise UsageError(f"{path} is not an index", why=f"an entry lacks the key {missing[0]!r}")
+    return found
+
+
+def newest(index: Index) -> list[dict[str, Any]]:
+    """The entry with the highest version of each layer and architecture, in the index's order."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in index["layers"]:
+        key = entry["layer"], entry["arch"]
+        if key not in found or versions.order(entry["version"]) > versions.order(found[key]["version"]):
+            found[key] = entry
+    return list(found.values())
+
+
+def pair(index: Index) -> list[dict[str, Any]]:
+    """What an example attaches: the newest entries of the first collector and the first language layer, of one architecture."""
+    entries = newest(index)
+    found = [next((e for e in entries if e["role"] == role), None) for role in ("collector", "language")]
+    chosen = [entry for entry in found if entry] or entries[:1]
+    return [entry for entry in chosen if entry["arch"] == chosen[0]["arch"]]
+
+
+def example(index: Index) -> dict[str, Any]:
+    """The arguments of snippets.fill that show how `pair` is attached, in a region that has it all."""
+    entries = pair(index)
+    common = set.intersection(*({*entry["arns"]} for entry in entries)) or {*entries[0]["arns"]}
+    region = min(common)
+    runtimes = [entry["runtimes"][-1] for entry in entries if entry["runtimes"]]
+    return {
+        "region": region,
+        "architecture": entries[0]["architecture"],
+        "arns": [entry["arns"][region] for entry in entries if region in entry["arns"]],
+        "runtime": runtimes[0] if runtimes else "",
+        "wrapper": WRAPPER if runtimes else "",
+    }

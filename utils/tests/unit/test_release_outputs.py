@@ -1,0 +1,200 @@
+"""What is made of receipts, held against the real parsers of those who read it: JSON Schema, cfn-lint, HCL; and SHA256SUMS by sha256sum."""
+
+import json
+import re
+import subprocess
+
+import hcl2
+import jsonschema
+import pytest
+import yaml
+from cfnlint.api import ManualArgs, lint
+from otel_layers.errors import UsageError
+from otel_layers.project import open_project
+from otel_layers.release import index, maps, notes, output
+from otel_layers.release import receipt as receipts
+from otel_layers.release.outcome import Result
+from otel_layers.release.plan import Item, Plan, Target
+from otel_layers.release.snippets import SNIPPETS, fill
+
+CATALOGUE = open_project().catalogue
+REGIONS = [r.name for r in CATALOGUE.regions.values() if r.required][:3]
+COLLECTOR = next(la for la in CATALOGUE.layers.values() if la.role == "collector")
+LANGUAGE = next(la for la in CATALOGUE.layers.values() if la.role == "language")
+COUNTS = {"console": 1, "sam": 1, "terraform": 1, "cdk": 1, "cli": 1}
+
+
+def receipt(version="0.4.0", layers=(COLLECTOR, LANGUAGE), regions=REGIONS, public=True, sha="ab"):
+    items = []
+    for layer in layers:
+        for arch, spelling in (("amd64", "x86_64"), ("arm64", "arm64")):
+            name = f"{layer.name}-{arch}-{version.replace('.', '_')}"
+            facts = (layer.description, "Apache-2.0", layer.runtimes, spelling, layer.zip_name(arch), sha * 32, "q83v", 1000, 2000, "c" * 40)
+            items.append(Item(name, layer.name, arch, version, layer.language, layer.role, *facts))
+    made = receipts.new(Plan("aws", "aws", public, tuple(items), tuple(Target(r, True, False) for r in regions)), "123456789012")
+    for region in regions:
+        for item in items:
+            made.record(Result(item.name, region, "published", f"arn:aws:lambda:{region}:123456789012:layer:{item.name}:1", 1, public))
+    return made
+
+
+def made(*found, previous=None):
+    return index.make(found or [receipt()], CATALOGUE.name, previous)
+
+
+def example():
+    return index.example(made())
+
+
+def problems(template):
+    """What cfn-lint says of a template, errors and warnings alike."""
+    return [f"{m.rule.id} {m.message}" for m in lint(template, config=ManualArgs(regions=REGIONS))]
+
+
+def test_the_index_is_what_its_schema_says():
+    schema = json.loads(index.SCHEMA_FILE.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    body = json.loads(json.dumps(made()))
+    assert list(validator.iter_errors(body)) == []
+    assert schema["properties"]["schema"]["const"] == index.SCHEMA
+    keys = schema["properties"]["layers"]["items"]
+    assert set(keys["required"]) == set(keys["properties"]) == set(body["layers"][0])
+    for path, wrong in ((("version",), "1"), (("sha256",), "x"), (("arns",), {}), (("arns",), {"r": "arn"}), (("other",), 1)):
+        broken = json.loads(json.dumps(body))
+        broken["layers"][0][path[0]] = wrong
+        assert list(validator.iter_errors(broken)), path
+
+
+def test_earlier_releases_join_the_index_newest_first(tmp_path):
+    (tmp_path / "index.json").write_text(json.dumps(made(receipt("0.3.0"), receipt("0.10.0", layers=(LANGUAGE,)))))
+    both = made(receipt("0.9.0"), previous=index.load(tmp_path / "index.json"))
+    assert [e["version"] for e in both["layers"] if (e["layer"], e["arch"]) == (LANGUAGE.name, "amd64")] == ["0.10.0", "0.9.0", "0.3.0"]
+    assert {(e["layer"], e["version"]) for e in index.newest(both)} == {(COLLECTOR.name, "0.9.0"), (LANGUAGE.name, "0.10.0")}
+
+
+def test_a_later_receipt_of_the_same_release_adds_its_regions():
+    both = made(receipt(regions=REGIONS[:1]), previous=made(receipt(regions=REGIONS[1:])))
+    assert len(both["layers"]) == 4
+    assert set(both["layers"][0]["arns"]) == set(REGIONS)
+
+
+def test_other_bytes_under_a_name_of_an_earlier_index_are_refused():
+    with pytest.raises(UsageError, match="the earlier index has other bytes"):
+        made(receipt(sha="cd"), previous=made())
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "opentelemetry-lambda-index/1", "layers": [{}]}'])
+def test_what_is_no_index_is_refused(tmp_path, text):
+    (tmp_path / "i.json").write_text(text)
+    with pytest.raises(UsageError, match="is not an index"):
+        index.load(tmp_path / "i.json")
+
+
+def test_an_example_attaches_the_collector_and_a_language_in_one_region():
+    shown = example()
+    assert [COLLECTOR.name in shown["arns"][0], LANGUAGE.name in shown["arns"][1], len(shown["arns"])] == [True, True, 2]
+    assert shown["runtime"] == LANGUAGE.runtimes[-1]
+    assert all(f":{shown['region']}:" in arn for arn in shown["arns"])
+    alone = index.example(made(receipt(layers=(COLLECTOR,))))
+    assert (len(alone["arns"]), alone["runtime"], alone["wrapper"]) == (1, "", "")
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda s: s.key)
+@pytest.mark.parametrize("layers", [(COLLECTOR,), (COLLECTOR, LANGUAGE)], ids=["alone", "both"])
+def test_a_snippet_has_every_arn_once_and_no_mark_left(snippet, layers):
+    shown = index.example(made(receipt(layers=layers)))
+    text = fill(snippet, **shown)
+    assert "@@" not in text
+    assert [text.count(arn) for arn in shown["arns"]] == [1] * len(layers)
+    assert ("AWS_LAMBDA_EXEC_WRAPPER" in text) == (len(layers) == 2)
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in text
+
+
+def snippet(key):
+    return fill(next(s for s in SNIPPETS if s.key == key), **example())
+
+
+def test_cfn_lint_takes_the_sam_snippet():
+    assert problems(snippet("sam")) == []
+    assert problems(snippet("sam").replace("Layers:", "Layer:"))  # it would say
+
+
+def test_the_terraform_snippet_is_hcl():
+    [function] = hcl2.loads(snippet("terraform"))["resource"]
+    body = next(iter(next(iter(function.values())).values()))
+    assert [arn.strip('"') for arn in body["layers"]] == example()["arns"]
+
+
+def test_the_terraform_module_is_hcl_and_its_arns_are_the_newest():
+    found = {str(path): text for path, text in maps.files(made(receipt("0.3.0"), receipt("0.4.0"))).items()}
+    module = hcl2.loads(found["terraform/main.tf"])
+    assert {name.strip('"') for block in module["variable"] for name in block} == {"region", "architecture", "layers"}
+    assert {name.strip('"') for block in module["output"] for name in block} == {"arns", "environment"}
+    arns = json.loads(found["terraform/arns.json"])
+    assert arns[LANGUAGE.name]["arm64"][REGIONS[0]] == f"arn:aws:lambda:{REGIONS[0]}:123456789012:layer:{LANGUAGE.name}-arm64-0_4_0:1"
+    assert found["terraform/arns.json"] == found["cdk/arns.json"]
+
+
+def test_cfn_lint_takes_the_templates():
+    found = {str(path): text for path, text in maps.files(made()).items()}
+    assert problems(found["sam/template.yaml"]) == []
+    assert problems(found["ssm/template.yaml"]) == []
+
+
+def test_the_mappings_have_every_arn_under_keys_that_cloudformation_takes():
+    found = {str(path): text for path, text in maps.files(made()).items()}
+    mappings = yaml.safe_load(found["sam/mappings.yaml"])["Mappings"]
+    assert mappings[maps.mapping_name(LANGUAGE.name)][REGIONS[1]]["arm64"].endswith(f"{LANGUAGE.name}-arm64-0_4_0:1")
+    for name, regions in mappings.items():
+        assert re.fullmatch("[A-Za-z0-9]+", name)
+        assert all(re.fullmatch("[A-Za-z0-9.-]+", region) and set(arns) == {"amd64", "arm64"} for region, arns in regions.items())
+
+
+def test_parameters_are_offered_where_all_layers_are():
+    text = maps.files(made(receipt(layers=(COLLECTOR,)), receipt(layers=(LANGUAGE,), regions=REGIONS[:2])))
+    text = next(body for path, body in text.items() if path.as_posix() == "ssm/template.yaml")
+    assert f"Not for {REGIONS[2]}, which lack some of the layers." in text
+    assert list(yaml.load(text, Loader=yaml.BaseLoader)["Mappings"][maps.mapping_name(COLLECTOR.name)]) == sorted(REGIONS[:2])
+
+
+CHANGES = "# Changelog\n\nIntro.\n\n## Unreleased\n\n- new\n\n## layer-python/0.4.0 (2026-11-25)\n\n- python\n\n## 0.3.0\n\n- all\n"
+
+
+@pytest.mark.parametrize(
+    ("releases", "expected"), [({"Unreleased"}, "- new"), ({"0.4.0", "layer-python/0.4.0"}, "- python"), ({"0.3.0"}, "- all"), ({"0.4"}, "")]
+)
+def test_what_changed_is_the_section_of_the_release(releases, expected):
+    assert notes.changes(CHANGES, releases) == expected
+
+
+def test_notes_say_what_changed_and_every_way_to_attach():
+    text = notes.markdown([receipt()], "- better")
+    assert "## What changed\n\n- better\n" in text
+    assert all(f"<summary>{s.title}</summary>\n\n```{s.language}\n" in text for s in SNIPPETS)
+    assert "\n\n\n" not in text
+
+
+def test_the_folder_of_a_release_is_whole_and_its_sums_hold(tmp_path):
+    zipped = tmp_path / "x.zip"
+    zipped.write_bytes(b"zip")
+    folder = tmp_path / "release"
+    for version in ("0.3.0", "0.4.0"):  # the second takes the first one's place
+        output.write(folder, output.texts("notes", made(receipt(version))), [zipped])
+    assert subprocess.run(["sha256sum", "-c", "--quiet", output.SUMS], cwd=folder, check=False).returncode == 0
+    summed = {line.split("  ")[1] for line in (folder / output.SUMS).read_text().splitlines()}
+    assert summed == {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {output.SUMS}
+    assert {"notes.md", "index.json", "index.schema.json", "x.zip", "sam/template.yaml", "terraform/main.tf"} <= summed
+    assert json.loads((folder / "index.json").read_text())["layers"][0]["version"] == "0.4.0"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["release", "x.zip"]
+
+
+def test_another_folder_is_not_overwritten_and_a_failure_leaves_nothing(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/file").write_text("precious")
+    with pytest.raises(UsageError, match="is no release's folder"):
+        output.write(tmp_path / "mine", output.texts("notes", made()), [])
+    with pytest.raises(UsageError, match="cannot write"):
+        output.write(tmp_path / "new", output.texts("notes", made()), [tmp_path / "missing.zip"])
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+    assert (tmp_path / "mine/file").read_text() == "precious"
