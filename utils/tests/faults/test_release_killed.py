@@ -157,7 +157,7 @@ def test_one_region_hangs_and_one_refuses_then_the_printed_command_finishes(fres
 def test_notes_and_the_newest_arn_come_from_the_receipt_or_from_aws(fresh, port):
     before = run(fresh, "python", "-l", "--to", "local", "-r", "us-gov-west-1")
     assert (before.returncode, before.stdout) == (3, "")
-    assert "no published version of opentelemetry-python in us-gov-west-1" in before.stderr
+    assert "no published version of opentelemetry-python, opentelemetry-python-bundle in us-gov-west-1" in before.stderr
     assert run(fresh, *PUBLISH).returncode == 0
     from_receipt = run(fresh, "python", "-l", "-r", "eu-west-1")
     assert from_receipt.stdout == run(fresh, "python", "-l", "--to", "local", "-r", "eu-west-1").stdout
