@@ -118,6 +118,11 @@ def held_back(port: int) -> bool:
     return bool(json.loads(ask(port, "GET", "/_embedded/faults"))["hold"] == 0)
 
 
+def calls(port: int) -> list[faulty.Call]:
+    """The latest calls that the server at `port` has had, those that faults swallowed too; the oldest first."""
+    return [faulty.Call(**entry) for entry in json.loads(ask(port, "GET", "/_embedded/calls"))]
+
+
 def ask(port: int, method: str, path: str, body: bytes = b"") -> bytes:
     """One request to the control end of the server at `port`; OSError when it does not answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)

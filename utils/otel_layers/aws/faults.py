@@ -8,13 +8,15 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import UsageError
 
 CONTROL = "/_embedded/"  # paths that are ours, not AWS's
+_REMEMBERED = 20_000  # calls
 _HANG_LIMIT = 900.0  # seconds: a client that never gives up does not keep a thread for ever
 
 Environ = dict[str, Any]
@@ -48,14 +50,26 @@ def parse(faults: Mapping[str, str]) -> dict[str, Fault]:
     return found
 
 
+@dataclass(frozen=True)
+class Call:
+    """A request, as it came: who signed it for which service of which region, and what it asks for."""
+
+    key: str
+    region: str
+    service: str
+    method: str
+    path: str
+
+
 @dataclass
 class Control:
-    """The faults and the latency of now, changed through PUT /_embedded/faults while the server runs."""
+    """The faults and the latency of now, changed through PUT /_embedded/faults while the server runs; and the latest calls."""
 
     faults: dict[str, Fault] = field(default_factory=dict)
     latency: float = 0.0
     hold: int = -1  # so many requests more are answered, then each waits until this changes; -1: all
     change: threading.Condition = field(default_factory=threading.Condition)
+    calls: deque[Call] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def take(self, region: str, kinds: Sequence[str]) -> str:
         """The fault, of those `kinds` that concern it, that a request to `region` meets ('' for none); a counted one is used up by each."""
@@ -88,13 +102,14 @@ class Control:
             self.change.notify_all()
 
 
-def region_of(environ: Environ) -> str:
-    """The region of a request: from its signature's scope (header or presigned query), '' when it has none."""
+def call_of(environ: Environ) -> Call:
+    """A request with what its signature's scope says (header or presigned query); '' for each where it has none."""
     scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition(",")[0]
     if not scope and "X-Amz-Credential=" in (query := environ.get("QUERY_STRING", "")):
         scope = query.partition("X-Amz-Credential=")[2].partition("&")[0].replace("%2F", "/")
     parts = scope.split("/")
-    return parts[2] if len(parts) == 5 else ""
+    key, region, service = (parts[0], parts[2], parts[3]) if len(parts) == 5 else ("", "", "")
+    return Call(key, region, service, environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
 
 
 def around(app: App, control: Control, pages: Mapping[str, Page], identity: Mapping[str, Any]) -> App:
@@ -104,12 +119,14 @@ def around(app: App, control: Control, pages: Mapping[str, Page], identity: Mapp
         path = environ.get("PATH_INFO", "")
         if path.startswith(CONTROL):
             return _control(environ, start, path)
+        called = call_of(environ)
+        control.calls.append(called)
         peer: socket.socket | None = environ.get("werkzeug.socket")
         if not control.admit(peer):
             raise ConnectionAbortedError("its client has gone")
         if control.latency:
             time.sleep(control.latency)
-        kind = control.take(region_of(environ), _concerned(environ["REQUEST_METHOD"], path))
+        kind = control.take(called.region, _concerned(environ["REQUEST_METHOD"], path))
         if not kind:
             return app(environ, start)
         if kind == "alter":
@@ -131,6 +148,8 @@ def around(app: App, control: Control, pages: Mapping[str, Page], identity: Mapp
         status, kind, body = 404, "text/plain", b"not here"
         if name == "health":
             status, kind, body = 200, "application/json", json.dumps({**identity, "pid": os.getpid()}).encode()
+        elif name == "calls":
+            status, kind, body = 200, "application/json", json.dumps([asdict(call) for call in tuple(control.calls)]).encode()
         elif name == "faults" and environ["REQUEST_METHOD"] == "GET":
             status, kind, body = 200, "application/json", json.dumps({"latency": control.latency, "hold": control.hold}).encode()
         elif name == "faults" and environ["REQUEST_METHOD"] == "PUT":

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import ThreadedWSGIServer
 
-    from . import lambda_parts
+    from . import access_parts, lambda_parts
 
     class Handler(MotoRequestHandler):
         wbufsize = -1  # one write per response; unbuffered ones wait for each other's acknowledgement
@@ -68,6 +68,7 @@ def main(arguments: list[str]) -> int:
     app = faults.around(lambda_parts.slim(_with_stacks(moto)), control, lambda_parts.PAGES, {"root": args.root})
     server = Server("127.0.0.1", args.port, app, handler=Handler)
     lambda_parts.install(f"http://localhost:{server.port}")
+    access_parts.install()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os._exit(0))
     if args.until_eof:

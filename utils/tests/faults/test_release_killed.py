@@ -170,51 +170,6 @@ def test_notes_and_the_newest_arn_come_from_the_receipt_or_from_aws(fresh, port)
     assert [len(layer["arns"]) for layer in index["layers"]] == [34, 34]
 
 
-BAD = [
-    (("publish", "--region", "eu-wset-1"), "did you mean eu-west-1"),
-    (("publish", "--region", "us-east-1,cn-north-1"), "regions of several partitions"),
-    (("publish", "--region", "all", "--partition", "aws-xx"), "unknown partition 'aws-xx'"),
-    (("publish", "--region", ","), "no region named"),
-    (("publish", "--arch", "mips"), "unknown architecture 'mips'"),
-    (("publish", "--layer", "opentelemetry-pyton"), "did you mean opentelemetry-python"),
-    (("publish", "--version", "1.0"), "is not a version"),
-    (("publish", "--version", "1.0.0"), "was built as version 0.0.0-dev, not 1.0.0"),
-    (("publish", "--account", "999999999999"), "are of account 123456789012, not 999999999999"),
-    (("publish", "--resume", "nowhere.json"), "there is no receipt nowhere.json"),
-    (("publish", "--resume", "layers.toml"), "is not a receipt"),
-    (("publish", "--resume", "layers.toml", "--region", "all"), "--region cannot stand beside --resume"),
-    (("publish", "--receipt", "layers.toml"), "is not a receipt"),
-    (("notes", "layers.toml"), "is not a receipt"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda v: " ".join(v) if isinstance(v, tuple) else "")
-def test_bad_input_is_refused_before_the_first_write(fresh, port, arguments, message):
-    done = run(fresh, *arguments)
-    assert done.returncode == 2, done.stderr
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    listed = Access(f"http://localhost:{port}").lambda_("us-east-1").list_layers()["Layers"]
-    ours = json.loads((fresh.dist / "opentelemetry-python-amd64.json").read_text())["sha256"][:8]
-    assert not [layer for layer in listed if layer["LayerName"].endswith(ours)]
-
-
-def test_a_receipt_of_another_release_is_refused(fresh, port, tmp_path):
-    path = tmp_path / "receipt.json"
-    assert run(fresh, "publish", f"--receipt={path}").returncode == 0
-    for arguments, message in [
-        (("publish", "--resume", str(path), "--version", "0.9.0"), "is the receipt of another release"),
-        (("python", "publish", "--resume", str(path)), "opentelemetry-collector is not of python"),
-        (("publish", "--resume", str(path), "--to", "aws"), "is of a publication --to local"),
-        (("publish", "--receipt", str(path), "--public"), "is the receipt of another release"),
-    ]:
-        done = run(fresh, *arguments)
-        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
-    write_layer(fresh, "opentelemetry-python", "amd64", version="0.0.0-dev")
-    done = run(fresh, "publish", "--resume", str(path))
-    assert (done.returncode, "has other bytes than the release" in done.stderr) == (2, True), done.stderr
-
-
 def test_a_dry_run_calls_nothing(fresh, port):
     set_faults(port, dict.fromkeys(fresh.catalogue.regions, "hang"))
     done = run(fresh, *PUBLISH, "--dry-run", "--json", timeout=60)

@@ -4,7 +4,7 @@ import json
 import threading
 
 import pytest
-from otel_layers.aws.faults import Control, Fault, around, parse, region_of
+from otel_layers.aws.faults import Control, Fault, around, call_of, parse
 from otel_layers.errors import UsageError
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=0"
@@ -47,8 +47,8 @@ def test_wrong_spelling(wrong):
         ({"HTTP_AUTHORIZATION": "Bearer x"}, ""),
     ],
 )
-def test_region_of_a_request(environ, region):
-    assert region_of(environ) == region
+def test_region_of_a_call(environ, region):
+    assert call_of(environ).region == region
 
 
 def test_only_the_faulty_region_refuses():
@@ -118,3 +118,10 @@ def test_the_control_end_changes_faults():
     assert control.take("eu-west-1", ["throttle"]) == ""
     with pytest.raises(UsageError):
         control.replace(b'{"faults": {"eu-west-1": "explode"}}')
+
+
+def test_every_call_is_remembered_also_one_that_meets_a_fault():
+    app = behind(**{"eu-west-1": "refuse"})
+    answer(app, request(REQUEST_METHOD="POST"))
+    seen = json.loads(answer(app, {"PATH_INFO": "/_embedded/calls", "REQUEST_METHOD": "GET"})[2])
+    assert seen == [{"key": "AKID", "region": "eu-west-1", "service": "lambda", "method": "POST", "path": "/2018-10-31/layers"}]
