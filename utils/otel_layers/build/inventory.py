@@ -86,14 +86,14 @@ def _modules(project: Project, binary: Path) -> list[Component]:
             modules.append((fields[0], fields[1]))
         elif kind == "=>" and len(modules) > 1 and not fields[0].startswith("."):
             modules[-1] = (fields[0], fields[1])
-    return [Component(path, version, f"pkg:golang/{path}@{version}") for path, version in modules]
+    return [Component(path, version, f"pkg:golang/{path}@{quote(version)}") for path, version in modules]
 
 
 def _distribution(path: Path) -> Component:
     """A Python distribution by its METADATA."""
     meta = email.parser.HeaderParser().parsestr(path.read_text(encoding="utf-8", errors="replace"))
     name, version = meta.get("Name", path.parent.name.partition("-")[0]), meta.get("Version", "")
-    purl = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
+    purl = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{quote(version)}"
     licence = meta.get("License-Expression") or meta.get("License") or ""
     files = licence_files(path.parent)
     return Component(name, version, purl, "" if "\n" in licence else licence, read(files), files)
@@ -108,7 +108,7 @@ def _npm(path: Path) -> Iterator[Component]:
         return
     licence = said.get("license") or " OR ".join(_type(entry) for entry in said.get("licenses") or [])
     files = licence_files(path.parent)
-    yield Component(name, version, f"pkg:npm/{quote(name, safe='/')}@{version}", _type(licence), read(files), files)
+    yield Component(name, version, f"pkg:npm/{quote(name, safe='/')}@{quote(version)}", _type(licence), read(files), files)
 
 
 def _type(licence: Any) -> str:
@@ -121,7 +121,7 @@ def _gem(path: Path) -> Component:
     values = {key: found[1] for key in ("name", "version", "platform") if (found := re.search(rf'^\s*s\.{key} = "([^"]+)"', said, re.MULTILINE))}
     listed = re.search(r"^\s*s\.licenses? = (.*)$", said, re.MULTILINE)
     name, version = values.get("name") or path.stem.rpartition("-")[0], values.get("version") or path.stem.rpartition("-")[2]
-    purl = f"pkg:gem/{name}@{version}" + (f"?platform={values['platform']}" if "platform" in values else "")
+    purl = f"pkg:gem/{name}@{quote(version)}" + (f"?platform={values['platform']}" if "platform" in values else "")
     files = licence_files(path.parent.parent / "gems" / path.stem)
     return Component(name, version, purl, " OR ".join(re.findall(r'"([^"]+)"', listed[1])) if listed else "", read(files), files)
 
@@ -147,7 +147,7 @@ def _jar(name: str, body: bytes, depth: int = 0) -> Iterator[Component]:
         if len(said) == 3:
             place = pom.replace(".properties", ".xml")
             licence = _pom_licence(source.read(place)) if place in names else ""
-            purl = f"pkg:maven/{said['groupId']}/{said['artifactId']}@{said['version']}"
+            purl = f"pkg:maven/{said['groupId']}/{said['artifactId']}@{quote(said['version'])}"
             yield Component(f"{said['groupId']}:{said['artifactId']}", said["version"], purl, licence or manifest.get("Bundle-License", ""), texts)
     if not poms:
         stem = re.fullmatch(r"(.+?)-(\d[\w.+-]*)", name.removesuffix(".jar"))

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from . import licences
 from .inventory import Component, licence_files, read
@@ -61,7 +62,7 @@ def covered(notices: str) -> set[tuple[str, str]]:
 
 
 def _given(home: Path, component: Component) -> tuple[Path, ...]:
-    return licence_files(home / GIVEN / component.purl.removeprefix("pkg:").partition("?")[0])
+    return licence_files(home / GIVEN / unquote(component.purl.removeprefix("pkg:").partition("?")[0]))
 
 
 def _told(texts: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from contract import bills
 from contract.pairs import PAIRS, identify
 from otel_layers import archive, build, catalog, toolchain
 from otel_layers.build import bytecode, contract, elf, reproducible, sbom
@@ -59,6 +60,10 @@ def test_bill_of_materials_names_what_is_inside(built: build.Built) -> None:
         "python": {"opentelemetry-api", "opentelemetry-sdk", "wrapt"},
     }
     assert expected.get(built.layer.folder, set()) <= names
+
+
+def test_bill_of_materials_is_sound(built: build.Built) -> None:
+    assert bills.faults(built.zip.with_suffix(".cdx.json").read_text()) == []
 
 
 def test_another_architecture_is_refused(built: build.Built, project: Project, tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from contract import bills
 from contract.small_layer import AMD64, CATALOGUE, LAYER, sound, write
 from otel_layers import archive
-from otel_layers.build import contract, inventory, licences, notices, sbom
+from otel_layers.build import contract, inventory, licences, notices, recipe, sbom
 from otel_layers.errors import BuildFailed
 from otel_layers.project import open_project
 
@@ -129,6 +132,60 @@ def test_a_component_without_a_text_breaks_the_contract(tmp_path: Path) -> None:
     (tree / f"licenses/{LAYER.name}/NOTICES").unlink()
     archive.pack(tree, tmp_path / "t.zip")
     assert len(contract.check(tmp_path / "t.zip", LAYER, AMD64, CATALOGUE, components)) == 3
+
+
+def mixed(tree: Path) -> Path:
+    """A sound layer with a package of every kind, of names and versions that a package URL must spell otherwise."""
+    for name, said in {
+        "@scope/one": {"version": "1.0.0+built.7", "license": "MIT"},
+        "two": {"version": "2.0.0", "license": "SEE LICENSE IN x"},
+    }.items():
+        write(tree / f"node_modules/{name}/package.json", json.dumps({"name": name, **said}))
+        write(tree / f"node_modules/{name}/LICENSE", MIT)
+    write(tree / "python/Some.Name-1.0.dist-info/METADATA", "Name: Some.Name\nVersion: 1.0+local\nLicense-Expression: MIT\n")
+    write(tree / "ruby/specifications/google-protobuf-4.31.0-x86_64-linux-gnu.gemspec", GEMSPEC)
+    write(tree / "java/small lib-3.0.jar", jar({"META-INF/LICENSE": MIT}))
+    write(tree / "java/agent-1.0.jar", jar({**pom("io.a", "agent", "1.0 beta"), "META-INF/maven/io.a/agent/pom.xml": POM}))
+    return tree
+
+
+def bill(tmp_path: Path) -> str:
+    components = collected(mixed(sound(tmp_path / "t")))
+    archive.pack(tmp_path / "t", tmp_path / "t.zip")
+    order = recipe.Order(LAYER, AMD64, "1.0.0", docker=False, folder=tmp_path, variables={})
+    return json.dumps(sbom.describe(open_project(), order, components, archive.measure(tmp_path / "t.zip")))
+
+
+def test_a_bill_of_all_kinds_is_sound_by_the_schema_and_by_the_rules_of_package_urls(tmp_path: Path) -> None:
+    text = bill(tmp_path)
+    assert bills.faults(text) == []
+    assert {one["purl"] for one in json.loads(text)["components"]} == {
+        "pkg:npm/%40scope/one@1.0.0%2Bbuilt.7",
+        "pkg:npm/two@2.0.0",
+        "pkg:pypi/some-name@1.0%2Blocal",
+        "pkg:gem/google-protobuf@4.31.0?platform=x86_64-linux-gnu",
+        "pkg:generic/small%20lib@3.0",
+        "pkg:maven/io.a/agent@1.0%20beta",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda b: b["components"][0].pop("name"), "'name' is a required property"),
+        (lambda b: b.update(colour="red"), "Additional properties are not allowed"),
+        (lambda b: b["components"][0].update(purl="pkg:npm/@scope/one@1.0.0+built.7"), "should be pkg:npm/%40scope"),
+        (lambda b: b["components"][0].update(version="1.0.1"), "is not of 1.0.1"),
+        (lambda b: b["components"][0].update(licenses=[{"expression": "BSD-like"}]), "BSD-like"),
+        (lambda b: b["components"].append(b["components"][0]), "is there twice"),
+        (lambda b: b["dependencies"][0]["dependsOn"].append("pkg:npm/none@1"), "nothing is pkg:npm/none@1"),
+        (lambda b: b["dependencies"][0]["dependsOn"].pop(), "nothing depends on"),
+    ],
+)
+def test_what_is_wrong_with_a_bill_is_found(tmp_path: Path, change: Callable[[dict[str, Any]], None], said: str) -> None:
+    broken = json.loads(bill(tmp_path))
+    change(broken)
+    assert any(said in fault for fault in bills.faults(json.dumps(broken))), bills.faults(json.dumps(broken))
 
 
 def test_a_number_without_its_text_covers_nothing() -> None:
