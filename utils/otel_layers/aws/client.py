@@ -43,6 +43,7 @@ class Access:
     connect_timeout: float = 5.0
     read_timeout: float = 60.0
     attempts: int = 1
+    profile: str = ""  # of the user's configuration; '' for the one that the environment says
 
     @property
     def local(self) -> bool:
@@ -64,7 +65,7 @@ class Access:
             retries={"total_max_attempts": self.attempts, "mode": "standard"},
         )
         with in_words(f"preparing to call {service}"), _making:
-            return _session(self.endpoint).create_client(service, region_name=region, endpoint_url=self.endpoint or None, config=config)
+            return _session(self.endpoint, self.profile).create_client(service, region_name=region, endpoint_url=self.endpoint or None, config=config)
 
     def lambda_(self, region: str) -> LambdaClient:
         """Lambda."""
@@ -88,12 +89,12 @@ class Access:
 
 
 @functools.cache
-def _session(endpoint: str) -> Any:
+def _session(endpoint: str, profile: str) -> Any:
     """One session for all clients of an AWS: its models are read once, which is most of a client's cost."""
     from botocore.session import Session
 
     if not endpoint:
-        return Session()
+        return Session(profile=profile or None)
     os.environ.update(direct())
     # No variable and no file of the user decides anything about an embedded AWS.
     session = Session(session_vars={name: (None, None, value, None) for name, value in _FIXED.items()})

@@ -67,11 +67,26 @@ def _layer_by_arn(responses: Any) -> None:
         parts = arn.split(":")
         if len(parts) != 8 or not parts[7].isdigit():
             raise responses_error(f"{arn} is not the ARN of a layer version", "ValidationException", 400)
-        return json.dumps(self.backend.get_layer_version(parts[6], parts[7]).get_layer_version())
+        from moto.awslambda.models import lambda_backends
+
+        backend = lambda_backends[parts[4]][self.region]
+        if parts[4] != self.current_account and not _opens(backend, parts[6], parts[7]):
+            words = f"User: {self.current_account} is not authorized to perform: lambda:GetLayerVersion on resource: {arn}"
+            raise responses_error(words, "AccessDeniedException", 403)
+        return json.dumps(backend.get_layer_version(parts[6], parts[7]).get_layer_version())
 
     listing = responses.LambdaResponse.list_layers
     responses.LambdaResponse.get_layer_version_by_arn = by_arn
     responses.LambdaResponse.list_layers = lambda self: by_arn(self) if "find" in self.querystring else listing(self)
+
+
+def _opens(backend: Any, name: str, version: str) -> bool:
+    """Whether a layer version of an account is every other's too."""
+    try:
+        statements = backend.get_layer_version(name, version).policy.statements
+    except Exception:  # noqa: BLE001 - none there: another account is not told which of the two it is
+        return False
+    return any(s.get("Effect") == "Allow" and s.get("Principal") in ("*", {"AWS": "*"}) for s in statements)
 
 
 def responses_error(message: str, kind: str, status: int) -> Exception:

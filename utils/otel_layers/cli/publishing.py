@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from ..release.plan import Plan, make
 from ..release.receipt import Receipt
 from ..release.region import bring, look
 from ..release.upload import Store, Uploads, check_store
+from ..release.version import GROUPS
 
 _LOOK_LIMIT = 15.0  # seconds a region has to say which names are taken
 
@@ -51,6 +51,7 @@ def plan(
     partition: str = "",
     public: bool = False,
     version: str = "",
+    group: str = GROUPS[0],
 ) -> Plan:
     """
     The plan for `layers` as they lie in dist/. UsageError when something is not built, or not as it must be.
@@ -75,7 +76,8 @@ def plan(
         tagged = revision.version(project, layer, version)
         wanted[layer.name] = "" if tagged == revision.DEVELOPMENT and not version else tagged
     spec = region or default_region(project, to, partition)
-    made = make(catalogue, found, catalogue.select_regions(spec, partition), to=to, public=public, named=spec != "all", wanted=wanted)
+    regions = catalogue.select_regions(spec, partition)
+    made = make(catalogue, found, regions, to=to, public=public, named=spec != "all", wanted=wanted, group=group)
     if partition and made.partition != partition:
         raise UsageError(f"{spec} is not in the partition {partition}", remedy=f"--partition {made.partition}")
     return made
@@ -158,18 +160,22 @@ def publish(
     region_timeout: float = 0.0,
     bucket: str = "",
     quiet: bool = False,
+    zips: Mapping[str, Path] | None = None,
+    resume: str = "",
 ) -> Published:
     """
     Carry out the receipt's plan, keeping the receipt in `path` up to date. Regions that are not done are in the result, never raised;
     but UsageError, before the first write, when a new publication finds one of its names taken by other bytes.
 
     `region_timeout` in seconds; 0 for the plan's own (time_for). `bucket`: where zips go that are too large for a direct upload.
+    `zips`: by layer name, when they are not those of dist/. `resume`: the command that finishes it, when it is not `publish --resume`.
     """
     plan = receipt.plan
+    for name, reason in receipt.yanked.items():
+        raise UsageError(f"{name} was taken back: {reason}", why=f"{path.name} says so", remedy="publish under another version")
     region_timeout = region_timeout or time_for(plan)
     check_store(plan, bucket)
-    # One try per call: a lost answer to a publication must be followed by a look, never by another publication.
-    calls = replace(access, attempts=1, connect_timeout=5.0, read_timeout=min(30.0, region_timeout))
+    calls = within(access, region_timeout)
     connect = cache(calls.lambda_)  # both passes over the regions, with the same connections
     if not receipt.results:
         _refuse_other_bytes(plan, connect, min(_LOOK_LIMIT, region_timeout))
@@ -191,10 +197,10 @@ def publish(
         elif not quiet and not left[result.region]:
             console.detail(f"{result.region}: done")
 
-    resume = resume_command(project, plan, path, bucket)
+    resume = resume or resume_command(project, plan, path, bucket)
     store = Store(bucket, receipt.account, calls.s3) if bucket else None
     try:
-        with Uploads(project.dist, plan.items, store) as uploads:
+        with Uploads(zips or {item.name: project.dist / item.zip for item in plan.items}, plan.items, store) as uploads:
             step = partial(bring, public=plan.public, uploads=uploads)
             results = execute(plan, step, connect, report, region_timeout)
     except (KeyboardInterrupt, SystemExit):
@@ -204,12 +210,20 @@ def publish(
     return Published(results, receipt, path, resume)
 
 
+def within(access: Access, region_timeout: float) -> Access:
+    """`access` for a region that has so many seconds: a call is tried once, since a lost answer must be followed by a look, not by a second try."""
+    return replace(access, attempts=1, connect_timeout=5.0, read_timeout=min(30.0, region_timeout))
+
+
 def resume_command(project: Project, plan: Plan, path: Path, bucket: str = "") -> str:
     """What finishes the publication of which `path` is the receipt."""
-    shown = path.resolve()
-    with suppress(ValueError):
-        shown = shown.relative_to(project.root)
-    return shlex.join(["./run.sh", "publish", "--to", plan.to, "--resume", str(shown), *(["--bucket", bucket] if bucket else [])])
+    return shlex.join(["./run.sh", "publish", "--to", plan.to, "--resume", shown(project, path), *(["--bucket", bucket] if bucket else [])])
+
+
+def shown(project: Project, path: Path) -> str:
+    """`path` as one types it at the project's root."""
+    whole = path.resolve()
+    return str(whole.relative_to(project.root) if whole.is_relative_to(project.root) else whole)
 
 
 def as_json(done: Published) -> dict[str, Any]:
@@ -235,14 +249,14 @@ def as_text(done: Published) -> str:
 
 def check(done: Published) -> None:
     """RegionsFailed with the command that finishes them when a required region is open; a line about the others."""
-    required, others = (_in_words(done.receipt.open(required)) for required in (True, False))
+    required, others = (regions_in_words(done.receipt.open(required)) for required in (True, False))
     if required:
         raise RegionsFailed(f"not done in {required}", why=f"also not done, though not required: {others}" if others else "", remedy=done.resume)
     if others:
         console.warn(f"not done in {others}; no release needs them, and this finishes them: {done.resume}")
 
 
-def _in_words(results: Sequence[Result]) -> str:
-    """us-east-1 (failed), eu-west-1 (unreachable)."""
+def regions_in_words(results: Sequence[Result]) -> str:
+    """The results' regions in words: us-east-1 (failed), eu-west-1 (unreachable)."""
     regions = dict.fromkeys((r.region, r.status) for r in results)
     return ", ".join(f"{region} ({status})" for region, status in regions)

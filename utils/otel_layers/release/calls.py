@@ -59,6 +59,11 @@ class Found:
     number: int
     arn: str
     code_sha256: str
+    description: str = ""
+    license: str = ""
+    runtimes: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    location: str = ""  # where its zip can be fetched for some minutes
 
 
 def call(clock: Clock, function: Callable[..., T], **parameters: Any) -> T:
@@ -103,8 +108,25 @@ def numbers(place: Place) -> list[int]:
 
 def look(place: Place, number: int) -> Found:
     """The version `number`. Only this call tells the hash: the list does not."""
-    reply = call(place.clock, place.client.get_layer_version, LayerName=place.item.name, VersionNumber=number)
-    return Found(reply["Version"], reply["LayerVersionArn"], reply["Content"]["CodeSha256"])
+    return _found(call(place.clock, place.client.get_layer_version, LayerName=place.item.name, VersionNumber=number))
+
+
+def look_by_arn(place: Place, arn: str) -> Found:
+    """The version `arn`, which may be another account's: then its policy decides whether we are told."""
+    return _found(call(place.clock, place.client.get_layer_version_by_arn, Arn=arn))
+
+
+def _found(reply: Mapping[str, Any]) -> Found:
+    return Found(
+        reply["Version"],
+        reply["LayerVersionArn"],
+        reply["Content"]["CodeSha256"],
+        description=reply.get("Description", ""),
+        license=reply.get("LicenseInfo", ""),
+        runtimes=tuple(reply.get("CompatibleRuntimes", ())),
+        architectures=tuple(reply.get("CompatibleArchitectures", ())),
+        location=reply["Content"].get("Location", ""),
+    )
 
 
 def publish(place: Place, content: Mapping[str, Any]) -> Found:
@@ -121,11 +143,11 @@ def publish(place: Place, content: Mapping[str, Any]) -> Found:
         LicenseInfo=item.license,
         **optional,
     )
-    return Found(reply["Version"], reply["LayerVersionArn"], reply["Content"]["CodeSha256"])
+    return _found(reply)
 
 
 def withdraw(place: Place, number: int) -> None:
-    """Delete a version that this process made a moment ago and that nobody knows of."""
+    """Delete a version: one that this process made a moment ago and that nobody knows of, or one that shall be deleted in spite of its users."""
     call(place.clock, place.client.delete_layer_version, LayerName=place.item.name, VersionNumber=number)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import NothingToDo, UsageError
 from . import version as versions
-from .plan import Item
+from .plan import Item, Plan
 from .receipt import Receipt
 from .snippets import WRAPPER
 
@@ -43,8 +43,9 @@ def make(receipts: Sequence[Receipt], name: str = "", previous: Index | None = N
 
     The releases of the index `previous` join these; a layer that is in both has the ARNs of both.
     """
-    public = {item.name: receipt.plan.public for receipt in receipts for item in receipt.plan.items}
-    layers = [_entry(item, arns, public[item.name]) for item, arns in merge(receipts)]
+    of = {item.name: receipt for receipt in receipts for item in receipt.plan.items}
+    yanked = {name: why for receipt in receipts for name, why in receipt.yanked.items()}
+    layers = [_entry(item, arns, of[item.name].plan, yanked.get(item.name, "")) for item, arns in merge(receipts)]
     for old in previous["layers"] if previous else ():
         same = next((entry for entry in layers if entry["name"] == old["name"]), None)
         if same is None:
@@ -54,6 +55,8 @@ def make(receipts: Sequence[Receipt], name: str = "", previous: Index | None = N
                 f"the earlier index has other bytes under the name {old['name']}", remedy="a published name never changes: which is right?"
             )
         else:
+            if not {*old["arns"]} <= {*same["arns"]}:  # these receipts do not speak for all of it
+                same["yanked"] = same["yanked"] or old["yanked"]
             same["arns"] = {**old["arns"], **same["arns"]}
     order = list(dict.fromkeys(entry["layer"] for entry in layers))
     layers.sort(key=lambda entry: versions.order(entry["version"]), reverse=True)
@@ -61,10 +64,11 @@ def make(receipts: Sequence[Receipt], name: str = "", previous: Index | None = N
     return {"schema": SCHEMA, "name": name, "created": max(receipt.created for receipt in receipts), "layers": layers}
 
 
-def _entry(item: Item, arns: dict[str, str], public: bool) -> dict[str, Any]:
+def _entry(item: Item, arns: dict[str, str], plan: Plan, yanked: str) -> dict[str, Any]:
     return {
         "layer": item.layer,
         "version": item.version,
+        "group": plan.group,
         "arch": item.arch,
         "architecture": item.architecture,
         "language": item.language,
@@ -76,7 +80,8 @@ def _entry(item: Item, arns: dict[str, str], public: bool) -> dict[str, Any]:
         "zippedBytes": item.zipped_bytes,
         "unzippedBytes": item.unzipped_bytes,
         "sourceRevision": item.source_revision,
-        "public": public,
+        "public": plan.public,
+        "yanked": yanked,
         "arns": arns,
     }
 
@@ -99,9 +104,15 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def newest(index: Index) -> list[dict[str, Any]]:
-    """The entry with the highest version of each layer and architecture, in the index's order."""
+    """
+    The entry with the highest version of each layer and architecture that is not yanked, in the index's order.
+
+    All are of one group: of the one that users shall find before the others, as far as the index has it.
+    """
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for entry in index["layers"]:
+    good = [entry for entry in index["layers"] if not entry["yanked"]]
+    group = min((entry["group"] for entry in good), key=versions.GROUPS.index, default="")
+    for entry in (entry for entry in good if entry["group"] == group):
         key = entry["layer"], entry["arch"]
         if key not in found or versions.order(entry["version"]) > versions.order(found[key]["version"]):
             found[key] = entry
@@ -113,12 +124,14 @@ def pair(index: Index) -> list[dict[str, Any]]:
     entries = newest(index)
     found = [next((e for e in entries if e["role"] == role), None) for role in ("collector", "language")]
     chosen = [entry for entry in found if entry] or entries[:1]
-    return [entry for entry in chosen if entry["arch"] == chosen[0]["arch"]]
+    return [entry for entry in chosen if entry["arch"] == chosen[0]["arch"]]  # nothing, when all is yanked
 
 
 def example(index: Index) -> dict[str, Any]:
-    """The arguments of snippets.fill that show how `pair` is attached, in a region that has it all."""
+    """The arguments of snippets.fill that show how `pair` is attached, in a region that has it all; none when there is nothing to attach."""
     entries = pair(index)
+    if not entries:
+        return {}
     common = set.intersection(*({*entry["arns"]} for entry in entries)) or {*entries[0]["arns"]}
     region = min(common)
     runtimes = [entry["runtimes"][-1] for entry in entries if entry["runtimes"]]

@@ -16,6 +16,8 @@ PARAMETERS = "/opentelemetry-lambda"  # before /LAYER/ARCHITECTURE/latest
 def files(index: Index) -> dict[PurePosixPath, str]:
     """The files' texts by their path in the release's folder."""
     entries = newest(index)
+    if not entries:  # all of it was taken back
+        return {}
     regions = sorted({region for entry in entries for region in entry["arns"]})
     made = {
         "terraform/main.tf": _terraform(entries),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import console
 from . import index
+from . import version as versions
 from .outcome import DONE
 from .plan import Item
 from .receipt import Receipt
@@ -49,13 +50,23 @@ def markdown(receipts: Sequence[Receipt], changed: str = "") -> str:
         keep_trailing_newline=True,
     )
     environment.filters["thousands"] = lambda number: f"{number:,}"
+    group = {item.name: receipt.plan.group for receipt in receipts for item in receipt.plan.items}
+    yanked = {name: why for receipt in receipts for name, why in receipt.yanked.items()}
     groups: dict[str, list[tuple[Item, dict[str, str]]]] = {}
     for item, arns in published:
-        groups.setdefault(f"{item.layer} {item.version}", []).append((item, arns))
+        told = "" if group[item.name] == versions.GROUPS[0] else f" ({group[item.name]})"
+        groups.setdefault(f"{item.layer} {item.version}{told}", []).append((item, arns))
     missing = sorted({r.region for receipt in receipts for r in receipt.stand() if r.status not in DONE})
     public = all(receipt.plan.public for receipt in receipts)
-    ways = [(snippet, fill(snippet, **example)) for snippet in SNIPPETS]
+    ways = [(snippet, fill(snippet, **example)) for snippet in SNIPPETS] if example else []
     text = environment.get_template("notes.md.j2").render(
-        groups=groups, missing=missing, public=public, published=published, changed=changed, ways=ways, region=example["region"]
+        groups=groups,
+        missing=missing,
+        public=public,
+        published=published,
+        changed=changed,
+        ways=ways,
+        region=example.get("region", ""),
+        yanked=yanked,
     )
     return str(text)

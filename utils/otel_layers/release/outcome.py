@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from .plan import Target
 
-Status = Literal["pending", "published", "completed", "reused", "unreachable", "refused", "failed"]
+Status = Literal["pending", "published", "completed", "reused", "unreachable", "refused", "failed", "removed", "verified"]
 
 DONE: tuple[Status, ...] = ("published", "completed", "reused")
+RECORDED = tuple(status for status in get_args(Status) if status != "verified")  # what a receipt keeps
 
 # What a region answers to an account that it does not know.
 _UNKNOWN_ACCOUNT = {"UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired", "AuthFailure"}
@@ -21,7 +22,8 @@ class Result:
     One step of a plan.
 
     pending: not finished; published: by this publication; completed: its version was there, its permission was not; reused: all was there;
-    unreachable: no answer (in time); refused: the region does not know the account; failed: anything else.
+    unreachable: no answer (in time); refused: the region does not know the account; failed: anything else; removed: deleted on purpose;
+    verified: as the receipt says, when it was looked at again.
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .. import console
@@ -64,6 +64,7 @@ class Plan:
     items: tuple[Item, ...]
     targets: tuple[Target, ...]
     warnings: tuple[str, ...] = ()
+    group: str = versions.GROUPS[0]
 
     @property
     def digest(self) -> str:
@@ -88,9 +89,10 @@ def make(
     public: bool,
     named: bool,
     wanted: Mapping[str, str],
+    group: str = versions.GROUPS[0],
 ) -> Plan:
     """
-    The plan that publishes `artefacts` to `regions`.
+    The plan that publishes `artefacts` to `regions` in a `group` of version.GROUPS.
 
     `named`: the regions were typed one by one, so each is required. `wanted`: the version that the command line or a tag asks for, by layer.
     """
@@ -103,43 +105,62 @@ def make(
                 why="the version stands in the bytes",
                 remedy=build_command(artefact.layer, artefact.arch, version),
             )
-        if to == "aws" and public:
-            _check_fit_for_public(artefact)
         if set(artefact.runtimes) != set(artefact.layer.runtimes):
             other = ", ".join(sorted(set(artefact.runtimes) ^ set(artefact.layer.runtimes)))
             warnings.append(
                 f"{artefact.path.name} was built before the catalogue's runtimes changed ({other}); `{build_command(artefact.layer, artefact.arch)}`"
             )
-        items.append(_item(catalogue, artefact))
+        items.append(_item(catalogue, artefact, group))
     if not items:
         raise UsageError("no layer to publish")
+    if to == "aws" and public:
+        check_fit_for_public(items, group)
     if len({item.source_revision for item in items}) > 1:
         which = ", ".join(f"{item.zip} of {item.source_revision[:12]}" for item in items)
         warnings.append(f"the zips are of different sources: {which}; `./run.sh build --arch all` makes them anew")
-    targets = tuple(Target(r.name, r.required or named, r.opt_in) for r in regions)
-    return Plan(to, regions[0].partition, public, tuple(items), targets, tuple(warnings))
+    return Plan(to, regions[0].partition, public, tuple(items), _targets(regions, named), tuple(warnings), group)
 
 
-def _check_fit_for_public(artefact: Artefact) -> None:
-    """A public ARN cannot be taken back from its users: only a named version of committed sources gets one."""
-    if versions.is_development(artefact.version):
-        raise UsageError(
-            f"{artefact.path.name} is a development build ({artefact.version})",
-            why="a public version in AWS needs a version of its own",
-            remedy=f"{build_command(artefact.layer, artefact.arch, 'X.Y.Z')}, or publish without --public",
-        )
-    if artefact.source_revision.endswith("-dirty") or artefact.source_revision in ("", "unknown"):
-        raise UsageError(
-            f"{artefact.path.name} was built from sources that are not committed ({artefact.source_revision or 'unknown'})",
-            why="nobody could build a public version again",
-            remedy=f"commit, then {build_command(artefact.layer, artefact.arch, artefact.version)}",
-        )
+def moved(items: Sequence[Item], regions: Sequence[Region], *, to: str, public: bool, named: bool, group: str) -> Plan:
+    """The plan that publishes `items` of another plan, with the same bytes, in these regions, for these users and in this group."""
+    renamed = tuple(replace(i, name=versions.layer_name(i.layer, i.arch, i.version, i.sha256, group)) for i in items)
+    for item in renamed:
+        _check(item)
+    if to == "aws" and public:
+        check_fit_for_public(renamed, group)
+    return Plan(to, regions[0].partition, public, renamed, _targets(regions, named), (), group)
 
 
-def _item(catalogue: Catalogue, artefact: Artefact) -> Item:
+def _targets(regions: Sequence[Region], named: bool) -> tuple[Target, ...]:
+    return tuple(Target(r.name, r.required or named, r.opt_in) for r in regions)
+
+
+def check_fit_for_public(items: Sequence[Item], group: str) -> None:
+    """
+    A public ARN cannot be taken back from its users: only a named version of committed sources gets one.
+
+    In the group dev, of which nobody expects that, development builds may be public too.
+    """
+    for item in items:
+        build = f"./run.sh build --layer {item.layer} --arch {item.arch}"
+        if versions.is_development(item.version) and group != versions.GROUPS[-1]:
+            raise UsageError(
+                f"{item.zip} is a development build ({item.version})",
+                why="a public version in AWS needs a version of its own",
+                remedy=f"{build} --version X.Y.Z, or publish without --public",
+            )
+        if item.source_revision.endswith("-dirty") or item.source_revision in ("", "unknown"):
+            raise UsageError(
+                f"{item.zip} was built from sources that are not committed ({item.source_revision or 'unknown'})",
+                why="nobody could build a public version again",
+                remedy=f"commit, then {build} --version {item.version}",
+            )
+
+
+def _item(catalogue: Catalogue, artefact: Artefact, group: str) -> Item:
     layer, version = artefact.layer, versions.check(artefact.version, f"{artefact.path.with_suffix('.json').name}: version")
     item = Item(
-        name=versions.layer_name(layer.name, artefact.arch.name, version, artefact.sha256),
+        name=versions.layer_name(layer.name, artefact.arch.name, version, artefact.sha256, group),
         layer=layer.name,
         arch=artefact.arch.name,
         version=version,
@@ -156,6 +177,12 @@ def _item(catalogue: Catalogue, artefact: Artefact) -> Item:
         unzipped_bytes=artefact.unzipped_bytes,
         source_revision=artefact.source_revision,
     )
+    _check(item)
+    return item
+
+
+def _check(item: Item) -> None:
+    """What Lambda's API would refuse."""
     if not _NAME.fullmatch(item.name) or len(item.name) > MAX_NAME:
         raise UsageError(f"{item.name!r} cannot be a layer's name", why=f"Lambda takes at most {MAX_NAME} letters, digits, hyphens and underscores")
     if len(item.description) > MAX_DESCRIPTION:
@@ -164,7 +191,6 @@ def _item(catalogue: Catalogue, artefact: Artefact) -> Item:
         raise UsageError(f"the licence of {item.name} has {len(item.license)} characters", why=f"Lambda takes {MAX_LICENSE}")
     if len(item.runtimes) > MAX_COMPATIBLE_RUNTIMES:
         raise UsageError(f"{item.name} has {len(item.runtimes)} runtimes", why=f"one layer version may name {MAX_COMPATIBLE_RUNTIMES}")
-    return item
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -182,7 +208,7 @@ def as_text(plan: Plan) -> str:
     lines = [
         console.table(("layer", "arch", "version", "runtimes", "zipped bytes", "sha256"), rows),
         "",
-        f"to {where}, {'public: everyone may use them' if plan.public else 'private: this account only'}",
+        f"to {where}, {'public: everyone may use them' if plan.public else 'private: this account only'}, group {plan.group}",
         f"{len(plan.items)} layers x {len(plan.targets)} regions = {len(plan.items) * len(plan.targets)} steps",
         *([f"required: {', '.join(required)}"] if required else []),
         *([f"if they answer: {', '.join(others)}"] if others else []),

@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ..errors import UsageError
 from ..files import write_atomically
-from .outcome import DONE, Result, Status
+from . import version as versions
+from .outcome import DONE, RECORDED, Result
 from .plan import Item, Plan, Target
 
 SCHEMA = "opentelemetry-lambda-receipt/1"
@@ -24,6 +25,7 @@ class Receipt:
     plan: Plan
     account: str
     created: str  # UTC, ISO 8601
+    yanked: dict[str, str] = field(default_factory=dict)  # why, by layer name, for what nobody should use any more
     results: dict[tuple[str, str], Result] = field(default_factory=dict)
 
     def stand(self) -> list[Result]:
@@ -59,9 +61,9 @@ def new(plan: Plan, account: str) -> Receipt:
     return Receipt(plan, account, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
 
 
-def default_path(dist: Path, plan: Plan) -> Path:
-    """Where the receipt of `plan` goes: the same publication, typed again, finds it again."""
-    return dist / "receipts" / f"{plan.to}-{plan.release}-{plan.digest}.json"
+def default_path(dist: Path, plan: Plan, account: str) -> Path:
+    """Where the receipt of `plan` goes: the same publication, typed again for the same account, finds it again."""
+    return dist / "receipts" / f"{plan.to}-{plan.release}-{account}-{plan.digest}.json"
 
 
 def save(receipt: Receipt, path: Path) -> None:
@@ -82,6 +84,8 @@ def as_json(receipt: Receipt) -> dict[str, Any]:
         "partition": plan.partition,
         "account": receipt.account,
         "public": plan.public,
+        "group": plan.group,
+        "yanked": receipt.yanked,
         "layers": [asdict(item) for item in plan.items],
         "regions": [asdict(target) for target in plan.targets],
         "results": [dict(vars(result)) for result in receipt.stand()],
@@ -110,20 +114,29 @@ def _decode(data: Any) -> Receipt:
         raise ValueError(f"'to' is {data['to']!r}")
     items = tuple(Item(**_checked(Item, entry, runtimes=tuple)) for entry in data["layers"])
     targets = tuple(Target(**_checked(Target, entry)) for entry in data["regions"])
-    plan = Plan(data["to"], _text(data, "partition"), data["public"] is True, items, targets)
-    receipt = Receipt(plan, _text(data, "account"), _text(data, "created"))
+    if data["group"] not in versions.GROUPS:
+        raise ValueError(f"'group' is {data['group']!r}")
+    plan = Plan(data["to"], _text(data, "partition"), data["public"] is True, items, targets, (), data["group"])
+    receipt = Receipt(plan, _text(data, "account"), _text(data, "created"), _yanked(data["yanked"], items))
     steps = {(t.region, i.name) for t in targets for i in items}
     if not steps:
         raise ValueError("it has no layers or no regions")
     for entry in data["results"]:
         result = Result(**_checked(Result, entry))
-        if result.status not in get_args(Status):
+        if result.status not in RECORDED:
             raise ValueError(f"a result has the status {result.status!r}")
         if (result.region, result.name) not in steps:
             raise ValueError(f"it has a result of {result.name} in {result.region}, which are not in it")
         if result.status != "pending" or result.arn:
             receipt.results[result.region, result.name] = result
     return receipt
+
+
+def _yanked(data: Any, items: Iterable[Item]) -> dict[str, str]:
+    names = {item.name for item in items}
+    if not isinstance(data, dict) or not all(name in names and why and isinstance(why, str) for name, why in data.items()):
+        raise ValueError(f"'yanked' is {data!r}, not a reason for layers that are in it")
+    return dict(data)
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
@@ -146,12 +159,14 @@ def _checked(kind: type[Any], entry: Any, **convert: Any) -> dict[str, Any]:
     return {key: convert[key](value) if key in convert else value for key, value in entry.items()}
 
 
-def newest(dist: Path, layers: Iterable[str] = (), arch: str = "", region: str = "") -> tuple[Path, Receipt] | None:
-    """The receipt in dist/receipts that was written last and has an ARN of one of `layers` for `arch` in `region` (each default: of any)."""
+def newest(dist: Path, layers: Iterable[str] = (), arch: str = "", region: str = "", group: str = "") -> tuple[Path, Receipt] | None:
+    """The receipt in dist/receipts that was written last and has an ARN, not yanked, of one of `layers` for `arch` in `region`, `group` ('': any)."""
     wanted = set(layers)
     for path in sorted((dist / "receipts").glob("*.json"), key=lambda p: p.stat().st_mtime_ns, reverse=True):
         found = load(path)
-        names = {i.name for i in found.plan.items if (not wanted or i.layer in wanted) and arch in ("", i.arch)}
+        if group not in ("", found.plan.group):
+            continue
+        names = {i.name for i in found.plan.items if (not wanted or i.layer in wanted) and arch in ("", i.arch)} - {*found.yanked}
         if any(r.name in names and r.status in DONE and region in ("", r.region) for r in found.results.values()):
             return path, found
     return None

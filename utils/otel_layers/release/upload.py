@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,9 +62,9 @@ def needs_store(item: Item) -> bool:
 
 @dataclass
 class Uploads:
-    """The zips of a plan, open for as long as this is: what replaces a file in dist/ meanwhile changes nothing."""
+    """The zips of a plan at their `paths` by layer name, open for as long as this is: what replaces a file meanwhile changes nothing."""
 
-    folder: Path
+    paths: Mapping[str, Path]
     items: tuple[Item, ...]
     store: Store | None = None
     _open: dict[str, int] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Uploads:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             for item in self.items:
-                handle = os.open(self.folder / item.zip, os.O_RDONLY | os.O_CLOEXEC)
+                handle = os.open(self.paths[item.name], os.O_RDONLY | os.O_CLOEXEC)
                 stack.callback(os.close, handle)
                 if _sha256(handle) != item.sha256:
                     raise UsageError(f"{item.zip} has changed since the plan was made", remedy="run the command again")

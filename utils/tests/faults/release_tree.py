@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 VERSION = "0.4.0"
+RELEASED = ("opentelemetry-collector", "opentelemetry-python")  # what most tests publish
 
 
 def write_layer(project: Project, name: str, arch: str, *, version: str = VERSION, files: Mapping[str, bytes] | None = None) -> Path:
@@ -59,9 +60,10 @@ def command(project: Project, *arguments: str) -> list[str]:
     return [str(project.root / "run.sh"), *arguments]
 
 
-def run(project: Project, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run the copy's real ./run.sh."""
-    return subprocess.run(command(project, *arguments), cwd=project.root, capture_output=True, text=True, timeout=timeout, check=False)
+def run(project: Project, *arguments: str, timeout: float = 120, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the copy's real ./run.sh, with the variables `env` added."""
+    whole = {**os.environ, **(env or {})}
+    return subprocess.run(command(project, *arguments), cwd=project.root, env=whole, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def held(access: Access, region: str, name: str) -> dict[int, tuple[str, bool]]:

@@ -8,40 +8,13 @@ import subprocess
 import time
 
 import pytest
-from faults.release_tree import command, copy_tree, held, run, write_layer
-from otel_layers.aws import standing
+from faults.release_tree import command, held, run, write_layer
 from otel_layers.aws.client import Access
 from otel_layers.aws.embedded import held_back, set_faults
 from otel_layers.release import receipt as receipts
 from otel_layers.release.outcome import DONE
 
-LAYERS = ("opentelemetry-collector", "opentelemetry-python")
 PUBLISH = ("publish", "--to", "local", "--region", "all", "--public")
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    """A copy of the tree with an embedded AWS that stays."""
-    project = copy_tree(tmp_path_factory.mktemp("release") / "tree")
-    standing.start(project)
-    yield project
-    standing.stop(project)
-
-
-@pytest.fixture
-def port(tree):
-    running = standing.running(tree)
-    assert running is not None
-    yield running.port
-    set_faults(running.port, {})
-
-
-@pytest.fixture
-def fresh(tree):
-    """New bytes under development names: nothing of another test is met."""
-    for name in LAYERS:
-        write_layer(tree, name, "amd64", version="0.0.0-dev")
-    return tree
 
 
 def stands(port, receipt, regions=34):

@@ -64,6 +64,10 @@ def stands(access, plan):
             assert held(access, target.region, item.name) == {1: (item.code_sha256, plan.public)}, (target.region, item.name)
 
 
+def files(project, plan):
+    return {item.name: project.dist / item.zip for item in plan.items}
+
+
 def statuses(done):
     return {region: {r.status for r in done.results if r.region == region} for region in {r.region for r in done.results}}
 
@@ -221,7 +225,7 @@ def hooked(access, event, hook):
 
 
 def carry_out(project, plan, connect, hear=lambda _: None, limit=30.0):
-    with Uploads(project.dist, plan.items) as uploads:
+    with Uploads(files(project, plan), plan.items) as uploads:
         return execution.execute(plan, partial(bring, public=plan.public, uploads=uploads), connect, hear, limit)
 
 
@@ -366,7 +370,7 @@ def test_a_zip_above_the_limit_of_a_direct_upload_goes_through_a_bucket_of_the_r
         seen.append("S3Bucket" in params["body"].decode())
         seen.extend(left())
 
-    with Uploads(project.dist, large.items, Store(BUCKET, "123456789012", access.s3)) as uploads:
+    with Uploads(files(project, large), large.items, Store(BUCKET, "123456789012", access.s3)) as uploads:
         connect = hooked(access, "before-call.lambda.PublishLayerVersion", note)
         [*results] = execution.execute(
             replace(large, targets=large.targets[:1]), partial(bring, public=True, uploads=uploads), connect, lambda _: None, 30.0

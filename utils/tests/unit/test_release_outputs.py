@@ -13,6 +13,7 @@ from otel_layers.errors import UsageError
 from otel_layers.project import open_project
 from otel_layers.release import index, maps, notes, output
 from otel_layers.release import receipt as receipts
+from otel_layers.release import version as versions
 from otel_layers.release.outcome import Result
 from otel_layers.release.plan import Item, Plan, Target
 from otel_layers.release.snippets import SNIPPETS, fill
@@ -24,14 +25,16 @@ LANGUAGE = next(la for la in CATALOGUE.layers.values() if la.role == "language")
 COUNTS = {"console": 1, "sam": 1, "terraform": 1, "cdk": 1, "cli": 1}
 
 
-def receipt(version="0.4.0", layers=(COLLECTOR, LANGUAGE), regions=REGIONS, public=True, sha="ab"):
+def receipt(version="0.4.0", layers=(COLLECTOR, LANGUAGE), regions=REGIONS, public=True, sha="ab", group="prod", yanked=""):
     items = []
     for layer in layers:
         for arch, spelling in (("amd64", "x86_64"), ("arm64", "arm64")):
-            name = f"{layer.name}-{arch}-{version.replace('.', '_')}"
+            name = versions.layer_name(layer.name, arch, version, "", group)
             facts = (layer.description, "Apache-2.0", layer.runtimes, spelling, layer.zip_name(arch), sha * 32, "q83v", 1000, 2000, "c" * 40)
             items.append(Item(name, layer.name, arch, version, layer.language, layer.role, *facts))
-    made = receipts.new(Plan("aws", "aws", public, tuple(items), tuple(Target(r, True, False) for r in regions)), "123456789012")
+    targets = tuple(Target(r, True, False) for r in regions)
+    made = receipts.new(Plan("aws", "aws", public, tuple(items), targets, (), group), "123456789012")
+    made.yanked = {item.name: yanked for item in items} if yanked else {}
     for region in regions:
         for item in items:
             made.record(Result(item.name, region, "published", f"arn:aws:lambda:{region}:123456789012:layer:{item.name}:1", 1, public))
@@ -77,6 +80,32 @@ def test_a_later_receipt_of_the_same_release_adds_its_regions():
     both = made(receipt(regions=REGIONS[:1]), previous=made(receipt(regions=REGIONS[1:])))
     assert len(both["layers"]) == 4
     assert set(both["layers"][0]["arns"]) == set(REGIONS)
+
+
+def test_what_was_taken_back_is_not_the_newest_and_an_earlier_index_does_not_bring_it_back():
+    both = made(receipt("0.3.0"), receipt("0.4.0", yanked="loses spans"))
+    assert {e["version"]: e["yanked"] for e in both["layers"]} == {"0.3.0": "", "0.4.0": "loses spans"}
+    assert {e["version"] for e in index.newest(both)} == {"0.3.0"}
+    assert all("-0_3_0:1" in arn for arn in index.example(both)["arns"])
+    undone = made(receipt("0.4.0"), previous=both)
+    assert {e["version"] for e in index.newest(undone)} == {"0.4.0"}
+    other_partition = made(receipt("0.4.0", regions=["r-other-1"]), previous=both)
+    assert {e["version"] for e in index.newest(other_partition)} == {"0.3.0"}
+
+
+def test_when_all_is_taken_back_nobody_is_shown_how_to_attach_it():
+    found = receipt(yanked="loses spans")
+    assert (index.newest(made(found)), index.example(made(found)), maps.files(made(found))) == ([], {}, {})
+    text = notes.markdown([found])
+    assert "How to attach" not in text
+    assert text.count("**Taken back, do not use it: loses spans**") == 4
+
+
+def test_the_maps_are_of_the_group_that_users_shall_find():
+    both = made(receipt("0.3.0"), receipt("0.9.0", group="beta"), receipt("0.10.0", group="dev"))
+    assert {(e["group"], e["version"]) for e in index.newest(both)} == {("prod", "0.3.0")}
+    assert {e["version"] for e in index.newest(made(receipt("0.9.0", group="beta"), receipt("0.10.0", group="dev")))} == {"0.9.0"}
+    assert "0.9.0 (beta)" in notes.markdown([receipt("0.9.0", group="beta")])
 
 
 def test_other_bytes_under_a_name_of_an_earlier_index_are_refused():

@@ -22,8 +22,8 @@ def artefact(of="opentelemetry-python", arch="amd64", **changed):
     return replace(base, **changed)
 
 
-def make(*artefacts, catalogue=CATALOGUE, regions=(HOME,), to="aws", public=False, named=True, wanted=None):
-    return plans.make(catalogue, artefacts, regions, to=to, public=public, named=named, wanted=wanted or {})
+def make(*artefacts, catalogue=CATALOGUE, regions=(HOME,), to="aws", public=False, named=True, wanted=None, group="prod"):
+    return plans.make(catalogue, artefacts, regions, to=to, public=public, named=named, wanted=wanted or {}, group=group)
 
 
 def test_a_plan_says_every_parameter_of_the_call():
@@ -73,6 +73,26 @@ def test_nothing_unrepeatable_becomes_public_in_aws(changed, why):
         make(artefact(**changed), public=True)
     assert make(artefact(**changed), public=False).items
     assert make(artefact(**changed), public=True, to="local").items
+
+
+def test_only_the_group_dev_takes_public_development_builds():
+    [item] = make(artefact(version="0.0.0-dev"), public=True, group="dev").items
+    assert item.name == "opentelemetry-python-dev-amd64-0_0_0-dev-abababab"
+    with pytest.raises(UsageError, match="development build"):
+        make(artefact(version="0.0.0-dev"), public=True, group="beta")
+    with pytest.raises(UsageError, match="not committed"):
+        make(artefact(source_revision="unknown"), public=True, group="dev")
+
+
+def test_a_plan_goes_further_with_the_same_bytes_under_its_new_names():
+    source = make(artefact(), artefact(arch="arm64"))
+    moved = plans.moved(source.items, [HOME], to="aws", public=True, named=False, group="beta")
+    assert [i.name for i in moved.items] == ["opentelemetry-python-beta-amd64-0_4_0", "opentelemetry-python-beta-arm64-0_4_0"]
+    assert [replace(new, name=old.name) for old, new in zip(source.items, moved.items, strict=True)] == list(source.items)
+    assert (moved.group, moved.public, [t.required for t in moved.targets]) == ("beta", True, [HOME.required])
+    development = make(artefact(version="0.0.0-dev")).items
+    with pytest.raises(UsageError, match="development build"):
+        plans.moved(development, [HOME], to="aws", public=True, named=True, group="prod")
 
 
 def test_names_descriptions_licences_and_runtimes_have_lambdas_limits():

@@ -42,6 +42,17 @@ def test_a_receipt_is_read_back_as_it_was_written(receipt, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
 
 
+def test_who_takes_back_what_says_why(receipt, tmp_path):
+    receipt.yanked = {"x-amd64-1_0_0": "loses spans"}
+    receipts.save(receipt, tmp_path / "receipts/r.json")
+    assert receipts.load(tmp_path / "receipts/r.json").yanked == receipt.yanked
+    assert receipts.newest(tmp_path) is None
+    for wrong in ({"other": "why"}, {"x-amd64-1_0_0": ""}, {"x-amd64-1_0_0": 1}, [], None):
+        (tmp_path / "r.json").write_text(json.dumps({**receipts.as_json(receipt), "yanked": wrong}))
+        with pytest.raises(UsageError, match="is not a receipt"):
+            receipts.load(tmp_path / "r.json")
+
+
 def _paths(value, at=()):
     """Every key and every element inside a receipt's JSON."""
     if isinstance(value, dict):

@@ -34,6 +34,13 @@ def test_names_of_other_layers_have_no_version(name):
     assert version.version_of(name, "x", "arm64") == ""
 
 
+def test_a_group_other_than_the_first_stands_in_the_name_and_hides_it_from_the_others():
+    names = {group: version.layer_name("x", "arm64", "1.0.0", SHA, group) for group in version.GROUPS}
+    assert names == {"prod": "x-arm64-1_0_0", "beta": "x-beta-arm64-1_0_0", "dev": "x-dev-arm64-1_0_0"}
+    for group, name in names.items():
+        assert [other for other in version.GROUPS if version.version_of(name, "x", "arm64", other)] == [group]
+
+
 def test_order_is_that_of_semantic_versioning():
     ordered = [
         "0.9.10",

@@ -130,7 +130,7 @@ def _publish(project: Project, place: deployed.Place, built: Sequence[Built]) ->
     plan = publishing.plan(project, [b.layer for b in built], to="local", arch=built[0].arch.name, region="all", public=True)
     console.step(f"publishing {len(plan.items)} layers to {len(plan.targets)} regions of the embedded AWS")
     account = publishing.caller(place.access, plan)
-    done = publishing.publish(project, receipts.new(plan, account), receipts.default_path(project.dist, plan), place.access)
+    done = publishing.publish(project, receipts.new(plan, account), receipts.default_path(project.dist, plan, account), place.access)
     publishing.check(done)
     return done.receipt
 

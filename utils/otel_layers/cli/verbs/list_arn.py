@@ -21,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--region", default="", help="the region (default: yours, else the first of the receipt)")
     parser.add_argument("--arch", default="all", help="architectures, separated by commas, or all (default)")
     parser.add_argument("-n", "--layer", metavar="NAME", help="only this layer")
+    parser.add_argument("--group", choices=versions.GROUPS, default=versions.GROUPS[0], help=f"of this group (default: {versions.GROUPS[0]})")
     json_option(parser)
 
 
@@ -33,10 +34,10 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if args.to:
         region = args.region or publishing.default_region(project, args.to)
         with standing.connect(project, args.to) as access:
-            found = _from_aws(access, region, wanted)
+            found = _from_aws(access, region, wanted, args.group)
         where = f"in {region} of {'AWS' if args.to == 'aws' else 'the embedded AWS'}"
     else:
-        found = _from_receipt(project, args.region, wanted)
+        found = _from_receipt(project, args.region, wanted, args.group)
         where = "in the receipts of dist/receipts" + (f" for {args.region}" if args.region else "")
     if not found:
         names = ", ".join(layer.name for layer in chosen)
@@ -44,10 +45,10 @@ def run(project: Project, args: argparse.Namespace) -> None:
     emit(args, found, "\n".join(entry["arn"] for entry in found))
 
 
-def _from_receipt(project: Project, region: str, wanted: list[tuple[catalog.Layer, catalog.Architecture]]) -> list[dict[str, str]]:
+def _from_receipt(project: Project, region: str, wanted: list[tuple[catalog.Layer, catalog.Architecture]], group: str) -> list[dict[str, str]]:
     found = []
     for layer, arch in wanted:
-        newest = receipts.newest(project.dist, [layer.name], arch.name, region)
+        newest = receipts.newest(project.dist, [layer.name], arch.name, region, group)
         if newest is None:
             continue
         receipt = newest[1]
@@ -64,7 +65,7 @@ def _from_receipt(project: Project, region: str, wanted: list[tuple[catalog.Laye
     return found
 
 
-def _from_aws(access: Access, region: str, wanted: list[tuple[catalog.Layer, catalog.Architecture]]) -> list[dict[str, str]]:
+def _from_aws(access: Access, region: str, wanted: list[tuple[catalog.Layer, catalog.Architecture]], group: str) -> list[dict[str, str]]:
     """The newest published version of each, as `region` lists it: by the version in the name, development builds by their date."""
     with in_words(f"listing the layers of {region}"):
         pages = access.lambda_(region).get_paginator("list_layers").paginate()
@@ -73,7 +74,7 @@ def _from_aws(access: Access, region: str, wanted: list[tuple[catalog.Layer, cat
     for layer, arch in wanted:
         candidates = []
         for name, latest in listed:
-            if version := versions.version_of(name, layer.name, arch.name):
+            if version := versions.version_of(name, layer.name, arch.name, group):
                 development = versions.is_development(version)
                 key = (not development, () if development else versions.order(version), latest["CreatedDate"])
                 candidates.append((key, version, latest["LayerVersionArn"]))

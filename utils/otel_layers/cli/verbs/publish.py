@@ -7,6 +7,8 @@ Without options: to the embedded AWS, one region, private. Regions that do not a
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ... import console
@@ -16,37 +18,49 @@ from ...project import Project
 from ...release import plan as plans
 from ...release import receipt as receipts
 from ...release.upload import check_store
+from ...release.version import GROUPS
 from .. import emit, json_option, publishing
 from .build import layers
 
-_PLAN_OPTIONS = ("layer", "arch", "region", "partition", "public", "receipt")
+_PLAN_OPTIONS = ("layer", "arch", "region", "partition", "public", "group", "receipt")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `publish`."""
-    parser.add_argument("--to", choices=("local", "aws"), default="local", help="the embedded AWS (default) or your account")
     parser.add_argument("--layer", metavar="NAME", help="only this layer (default: all of the folder)")
     parser.add_argument("--arch", default="", help="architectures, separated by commas, or all (default: those built; all for --to aws --public)")
+    parser.add_argument("--version", default="", help="X.Y.Z, as it was built (default: the tag on the commit, else what the facts in dist/ say)")
+    options(parser)
+    parser.add_argument("--resume", metavar="RECEIPT", help="finish the publication of this receipt: its layers, its regions")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Where to, for whom and how: the options of every verb that makes layer versions."""
+    parser.add_argument("--to", choices=("local", "aws"), default="local", help="the embedded AWS (default) or your account")
     parser.add_argument("-r", "--region", default="", help="regions, separated by commas, or all (default: one)")
     parser.add_argument("--partition", default="", help="the partition that --region all means (default: the catalogue's)")
-    parser.add_argument("--version", default="", help="X.Y.Z, as it was built (default: the tag on the commit, else what the facts in dist/ say)")
     parser.add_argument("--public", action="store_true", help="let every AWS account use the layers (default: only yours)")
-    parser.add_argument("--account", default="", metavar="ID", help="stop unless the credentials are of this account")
+    parser.add_argument("--group", choices=GROUPS, default="", help=f"all but {GROUPS[0]} stand in the layers' names (default: {GROUPS[0]})")
     parser.add_argument("--dry-run", action="store_true", help="check everything that can be checked here, print the plan, call nothing")
     parser.add_argument("--receipt", metavar="FILE", help="where the receipt goes (default: dist/receipts/)")
-    parser.add_argument("--resume", metavar="RECEIPT", help="finish the publication of this receipt: its layers, its regions")
+    parser.add_argument(
+        "--bucket",
+        default="",
+        metavar="NAME",
+        help="for zips above the limit of a direct upload: a bucket of the region; {region}, {account} are filled in",
+    )
+    account_options(parser)
+
+
+def account_options(parser: argparse.ArgumentParser) -> None:
+    """Whose account, for how long, and the result: the options of every verb that calls many regions."""
+    parser.add_argument("--account", default="", metavar="ID", help="stop unless the credentials are of this account")
     parser.add_argument(
         "--region-timeout",
         type=_seconds,
         default=0.0,
         metavar="S",
         help="give a region up after this (default: 60, and 1 per megabyte of the layers)",
-    )
-    parser.add_argument(
-        "--bucket",
-        default="",
-        metavar="NAME",
-        help="for zips above the limit of a direct upload: a bucket of the region; {region}, {account} are filled in",
     )
     json_option(parser)
 
@@ -62,36 +76,60 @@ def run(project: Project, args: argparse.Namespace) -> None:
     """Plan, then publish or only print."""
     old = None
     if args.resume:
-        old, path = _to_resume(project, args), Path(args.resume).resolve()
+        old = _to_resume(project, args)
         plan = old.plan
     else:
-        chosen = layers(project, args.layer)
         plan = publishing.plan(
-            project, chosen, to=args.to, arch=args.arch, region=args.region, partition=args.partition, public=args.public, version=args.version
+            project,
+            layers(project, args.layer),
+            to=args.to,
+            arch=args.arch,
+            region=args.region,
+            partition=args.partition,
+            public=args.public,
+            version=args.version,
+            group=args.group or GROUPS[0],
         )
-        path = Path(args.receipt).resolve() if args.receipt else receipts.default_path(project.dist, plan)
-        old = _same(path, plan, named=bool(args.receipt))
+    if announce(args, plan):
+        carry_out(project, args, plan, args.resume or args.receipt, old=old)
+
+
+def announce(args: argparse.Namespace, plan: plans.Plan) -> bool:
+    """Say what `plan` will do; False when no more than that was asked for."""
     check_store(plan, args.bucket)
     for warning in plan.warnings:
         console.warn(warning)
     if args.dry_run:
         emit(args, plans.as_json(plan), plans.as_text(plan))
-        return
+        return False
     console.step(f"publishing {len(plan.items)} layers to {len(plan.targets)} regions of {'AWS' if plan.to == 'aws' else 'the embedded AWS'}")
     for line in plans.as_text(plan).splitlines():
         console.detail(line)
-    stays = plan.to == "aws" or standing.running(project) is not None
+    return True
+
+
+def carry_out(
+    project: Project,
+    args: argparse.Namespace,
+    plan: plans.Plan,
+    path: str = "",
+    *,
+    old: receipts.Receipt | None = None,
+    zips: Mapping[str, Path] | None = None,
+    resume: str = "",
+) -> None:
+    """Publish what `plan` says with the receipt `path` (default: the publication's own), or go on with the receipt `old`, and tell the result."""
     with standing.connect(project, plan.to) as access:
         account = publishing.caller(access, plan, args.account)
-        if old and old.account != account:
-            raise UsageError(f"{path.name} is of account {old.account}, the credentials are of {account}", remedy="that account's credentials")
-        console.detail(f"receipt: {path}")
-        receipt = old or receipts.new(plan, account)
-        done = publishing.publish(project, receipt, path, access, region_timeout=args.region_timeout, bucket=args.bucket)
-    text = publishing.as_text(done)
-    if not stays:
-        text += "\n\nthis embedded AWS ended with the command; `./run.sh aws start` keeps one, which the next command finds"
-    emit(args, publishing.as_json(done), text)
+        where = Path(path).resolve() if path else receipts.default_path(project.dist, plan, account)
+        receipt = old or _same(where, plan, named=bool(path)) or receipts.new(plan, account)
+        if receipt.account != account:
+            raise UsageError(f"{where.name} is of account {receipt.account}, the credentials are of {account}", remedy="that account's credentials")
+        console.detail(f"receipt: {where}")
+        done = publishing.publish(project, receipt, where, access, region_timeout=args.region_timeout, bucket=args.bucket, zips=zips, resume=resume)
+        stays = plan.to == "aws" or standing.running(project) is not None
+    ended = "\n\nthis embedded AWS ended with the command; `./run.sh aws start` keeps one, which the next command finds"
+    emit(args, publishing.as_json(done), publishing.as_text(done) + ("" if stays else ended))
     publishing.check(done)
 
 
@@ -122,7 +160,7 @@ def _same(path: Path, plan: plans.Plan, *, named: bool) -> receipts.Receipt | No
             raise
         return None
     if found.plan.digest == plan.digest:
-        return receipts.Receipt(plan, found.account, found.created, found.results)
+        return replace(found, plan=plan)
     if named:
         raise UsageError(f"{path} is the receipt of another release: {found.plan.release}", remedy="another --receipt FILE")
     return None
