@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from faults.release_tree import command, held, run, write_layer
+from faults.release_tree import command, held, run
 from otel_layers.aws.client import Access
 from otel_layers.aws.embedded import held_back, set_faults
 from otel_layers.release import receipt as receipts
