@@ -24,5 +24,5 @@ PYTHON_VERSION=3.10 compile "$@" python/requirements.in -o python/requirements.t
 # The byte code's compilers: Node.js from the one registry, CPython as WebAssembly from the other, whose lock then also names no address.
 compile "$@" python/compilers/node.in -o python/compilers/node.txt
 (cd python/compilers && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true --no-audit --no-fund)
-# golangci-lint, compiled from sources that the registry of Go modules has: the version stands in its go.mod.
-(cd requirements/golangci && go mod tidy)
+# Programs that are compiled from sources, which is all that the registry of Go modules has: the version stands in each go.mod.
+for name in golangci actionlint; do (cd "requirements/$name" && go mod tidy); done

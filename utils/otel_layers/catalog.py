@@ -29,13 +29,14 @@ class Architecture:
     docker: str  # linux/amd64
     machine: str  # uname -m
     elf: int  # e_machine of the ELF header
+    runner: str  # GitHub's machines that have it
 
 
 ARCHITECTURES = {
     a.name: a
     for a in (
-        Architecture("amd64", "x86_64", "linux/amd64", "x86_64", 62),
-        Architecture("arm64", "arm64", "linux/arm64", "aarch64", 183),
+        Architecture("amd64", "x86_64", "linux/amd64", "x86_64", 62, "ubuntu-24.04"),
+        Architecture("arm64", "arm64", "linux/arm64", "aarch64", 183, "ubuntu-24.04-arm"),
     )
 }
 

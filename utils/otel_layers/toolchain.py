@@ -115,15 +115,15 @@ def go(project: Project) -> str:
     return str(packages(project, "go") / "bin" / "go")
 
 
-def go_linter(project: Project) -> Path:
-    """The golangci-lint that requirements/golangci pins by version and hashes, compiled by our Go: the registry of Go modules has sources only."""
-    lock = project.root / "requirements/golangci"
-    digest = hashlib.sha256(b"".join((lock / name).read_bytes() for name in ("go.mod", "go.sum"))).hexdigest()
-    program = (project.cache / "envs").resolve() / f"golangci-{digest[:12]}" / "golangci-lint"
-    with _once(program.parent, "compiling golangci-lint, a minute or two") as missing:
+def go_tool(project: Project, name: str) -> Path:
+    """The `tool` of requirements/`name`/go.mod, pinned by version and hashes, compiled by our Go: the registry of Go modules has sources only."""
+    lock = project.root / "requirements" / name
+    digest = hashlib.sha256(b"".join((lock / file).read_bytes() for file in ("go.mod", "go.sum"))).hexdigest()
+    package = next(line.split()[1] for line in (lock / "go.mod").read_text().splitlines() if line.startswith("tool "))
+    program = (project.cache / "envs").resolve() / f"{name}-{digest[:12]}" / package.rpartition("/")[2]
+    with _once(program.parent, f"compiling {program.name}, which takes up to two minutes") as missing:
         if missing:
-            what = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"
-            command = [go(project), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(program), what]
+            command = [go(project), "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", str(program), package]
             process.run(command, cwd=lock, env=go_environment(project, CGO_ENABLED="0", GOWORK="off"), error=ToolMissing, remedy=_RETRY, capture=True)
             (program.parent / ".ready").touch()
     return program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -16,7 +17,12 @@ _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z]+([
 
 
 def version(project: Project, layer: Layer, asked: str = "") -> str:
-    """The version to build: the one that was `asked` for, else that of a tag layer-FOLDER/X.Y.Z on HEAD, else the development version."""
+    """
+    The version to build: the one that was `asked` for, else that of a tag layer-FOLDER/X.Y.Z on HEAD, else the development version.
+
+    LAYER_VERSION asks too, for every command of a workflow's job: then the tests take the zips that were built, instead of making their own.
+    """
+    asked = asked or os.environ.get("LAYER_VERSION", "")
     if asked:
         if not _VERSION.fullmatch(asked):
             raise UsageError(f"{asked!r} is not a version", remedy="X.Y.Z or X.Y.Z-WORD, such as 1.4.0 or 1.4.0-rc.1")

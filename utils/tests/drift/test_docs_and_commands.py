@@ -2,16 +2,15 @@
 
 import re
 import shlex
-from functools import cache
 from pathlib import Path
 
 import pytest
+from command_lines import FOLDERS, options
 from otel_layers import cli, project
 from otel_layers.cli import verbs
 
 ROOT = Path(__file__).parents[3]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*/*.md")), *sorted(ROOT.glob("sample-apps/*/*.md"))]
-FOLDERS = project.folders(ROOT, project.open_project().catalogue)
 
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:
@@ -29,18 +28,6 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
     return found
 
 
-@cache
-def options(verb: str) -> set[str]:
-    """The options of a verb, from its own parser."""
-    import argparse
-    import importlib
-
-    parser = argparse.ArgumentParser()
-    cli.common(parser)
-    importlib.import_module(f"otel_layers.cli.verbs.{verb.replace('-', '_')}").configure(parser)
-    return set(parser._option_string_actions)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_on_the_page_exist(page: Path) -> None:
     for script, words in commands(page):
@@ -50,7 +37,7 @@ def test_commands_on_the_page_exist(page: Path) -> None:
         folder = str(Path(script).parent) if Path(script).parent != Path() else ""
         typed = [folder, *words] if folder in FOLDERS else words
         where, verb, rest = cli.split(typed, FOLDERS)
-        known = options(verb or "everything")
+        known = options(verb)
         for word in rest:
             name = word.partition("=")[0]
             if re.fullmatch(r"--?[a-z][a-z-]*", name) and name not in ("-h", "--help"):

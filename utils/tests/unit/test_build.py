@@ -286,6 +286,18 @@ def test_version_and_revision_from_git(project: Project) -> None:
         revision.version(project, layer)
 
 
+def test_the_version_of_a_job_is_that_of_its_builds_and_of_its_tests(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAYER_VERSION", "1.2.3")
+    assert make(project).facts.version == "1.2.3"
+    assert make(project).fresh, "a test that needs the layer takes the zip that is there"
+    assert make(project, version="2.0.0").facts.version == "2.0.0"
+    monkeypatch.setenv("LAYER_VERSION", "latest")
+    with pytest.raises(UsageError, match="is not a version"):
+        make(project)
+    monkeypatch.setenv("LAYER_VERSION", "")
+    assert make(project).facts.version == revision.DEVELOPMENT
+
+
 @pytest.mark.parametrize("version", ["1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3 ", "1.2.3/4"])
 def test_bad_versions(project: Project, version: str) -> None:
     with pytest.raises(UsageError, match="is not a version"):

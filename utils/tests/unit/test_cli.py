@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_lines import copy_project
 from otel_layers import archive, cli
 from otel_layers.cli import verbs
 from otel_layers.errors import UsageError
@@ -129,14 +130,6 @@ def small_zips(root: Path, layers: list[dict[str, Any]]) -> None:
         facts = {"layer": layer["name"], "version": "0.0.0-dev", "arch": arch, "runtimes": layer["runtimes"], "source_revision": "unknown"}
         facts |= {"sha256": size.sha256, "code_sha256": size.code_sha256, "zipped_bytes": size.zipped_bytes, "unzipped_bytes": size.unzipped_bytes}
         place.with_suffix(".json").write_text(json.dumps(facts))
-
-
-def copy_project(tmp_path: Path) -> Path:
-    """The project's own files in another folder, with this one's tools."""
-    root = tmp_path / "copy"
-    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", "dist", "__pycache__"), symlinks=True)
-    (root / ".venv").symlink_to(ROOT / ".venv")
-    return root
 
 
 ALONE = """

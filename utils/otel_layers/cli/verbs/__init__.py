@@ -17,7 +17,7 @@ VERBS = {
     "validate": Verb("check a Collector configuration with the components that it names", ("aws",)),
     "components": Verb("Collector components: built in, in the catalogue, in a zip"),
     "test": Verb("the tests: at the root all that a new clone must pass, in a folder its own", ("dev", "aws", "local", "release")),
-    "check": Verb("format, lint, types, shell scripts", ("dev", "aws", "local", "release")),
+    "check": Verb("format, lint, types, shell scripts, workflows", ("dev", "aws", "local", "release")),
     "invoke": Verb("run a sample, or any function with any layer, in the local Lambda", ("local", "aws")),
     "deploy": Verb("deploy a sample's SAM stack", ("aws",)),
     "delete": Verb("delete a deployed sample and everything that came with it", ("aws",)),

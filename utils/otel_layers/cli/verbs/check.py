@@ -1,4 +1,4 @@
-"""Check the sources: format, lint and types of Python and Go, shell scripts, the trigger table and its page. Changes nothing unless --fix."""
+"""Check the sources: format, lint, types of Python and Go, shell scripts, workflows, the trigger table. Changes nothing unless --fix."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def run(project: Project, args: argparse.Namespace) -> None:
         ("Python types", [tools / "mypy", "--cache-dir", project.cache / "mypy"], root),
         ("shell scripts", [tools / "shellcheck", *scripts], root),
     ]
+    commands += [(name, command, root) for name, command in workflows(project, tools)]
     for module in sorted(p.parent for p in root.glob("*/go.mod")):
-        go, linter = toolchain.go(project), toolchain.go_linter(project)
+        go, linter = toolchain.go(project), toolchain.go_tool(project, "golangci")
         goroot = process.run([go, "env", "GOROOT"], env=env, capture=True, echo=False).strip()  # `go` may be a starter that lies elsewhere
         env |= {"PATH": f"{goroot}/bin{os.pathsep}{os.environ['PATH']}", "GOLANGCI_LINT_CACHE": str(project.cache / "golangci")}
         lint: list[str | Path] = [linter, "run", "--config", root / ".golangci.yml", *(["--fix"] if args.fix else []), "./..."]
@@ -56,6 +57,20 @@ def run(project: Project, args: argparse.Namespace) -> None:
         found.append("\n".join(exc.lines()))
     if found:
         raise FunctionFailed("checks failed", why="\n".join(found), remedy="./run.sh check --fix mends what can be mended")
+
+
+def workflows(project: Project, tools: Path) -> list[tuple[str, list[str | Path]]]:
+    """The checks of .github/: workflows by what GitHub takes and by what an attacker could do, CloudFormation templates."""
+    home = project.root / ".github"
+    commands: list[tuple[str, list[str | Path]]] = []
+    if files := sorted(home.glob("workflows/*.y*ml")):
+        lint: list[str | Path] = [toolchain.go_tool(project, "actionlint"), "-no-color", "-pyflakes=", f"-shellcheck={tools / 'shellcheck'}"]
+        audit: list[str | Path] = [tools / "zizmor", "--offline", "--persona=pedantic", "--strict-collection"]
+        audit += ["--no-progress", "--quiet", "--color=never"]
+        commands += [("workflows", [*lint, *files]), ("workflows' security", [*audit, home])]
+    if templates := sorted(home.glob("aws/*.y*ml")):
+        commands.append(("CloudFormation templates", [tools / "cfn-lint", "--", *templates]))
+    return commands
 
 
 def _shell_scripts(root: Path) -> list[Path]:
