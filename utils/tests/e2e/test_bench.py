@@ -21,13 +21,13 @@ def test_one_round_of_every_row(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(result.read_text())
     rows = {(row["function"], row["setup"]): row for row in told["rows"]}
-    expected = cases.cases(*(Path("x") for _ in range(4)))
+    expected = cases.cases(*(Path("x") for _ in range(5)))
     assert set(rows) == {(case.function, case.setup) for case in expected}
     for case in expected:
         row = rows[case.function, case.setup]
         assert row["start"]["median"] > 0
         assert row["memoryMB"]["median"] > 0
-        assert ("extension" in row) == (case.setup in (cases.COLLECTOR, cases.OURS_COLLECTED))
+        assert ("extension" in row) == (case.setup in (cases.COLLECTOR, cases.OURS_COLLECTED, cases.OURS_BUNDLED))
     assert [ratio["function"] for ratio in told["ratios"] if ratio["setup"] == cases.OURS] == list(cases.PROGRAMS)
     assert [one["function"] for one in told["imports"]] == list(cases.PROGRAMS)
     assert all(module["module"] != "app" for one in told["imports"] for module in one["modules"])

@@ -12,7 +12,7 @@ from ...function import Function
 from ...project import Project
 
 BARE, OURS, OURS_COLLECTED, COLLECTOR, STOCK, STOCK_PLAIN = "bare", "our layer", "our layer + collector", "collector", "stock", "stock, no byte code"
-OURS_ALONE = "our layer, nobody listens"
+OURS_ALONE, OURS_BUNDLED = "our layer, nobody listens", "our bundle"
 NOBODY = "http://127.0.0.1:9"
 PLAIN, SDK, HTTP, BOTH, API = "imports nothing", "imports boto3", "imports requests", "imports boto3 and requests", "uses OpenTelemetry's API"
 
@@ -59,7 +59,7 @@ class Case:
         return 0 if self.setup in (BARE, COLLECTOR, OURS_ALONE) else PROGRAMS[self.function].spans
 
 
-def cases(language: Path, collector: Path, stock: Path, stock_plain: Path) -> tuple[Case, ...]:
+def cases(language: Path, collector: Path, bundle: Path, stock: Path, stock_plain: Path) -> tuple[Case, ...]:
     """All rows; those of one function stand together, the bare one first."""
     ours = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-handler"}
     theirs = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/stock-instrument"}
@@ -70,6 +70,7 @@ def cases(language: Path, collector: Path, stock: Path, stock_plain: Path) -> tu
             Case(function, BARE),
             Case(function, OURS, (language,), ours),
             *([Case(function, OURS_COLLECTED, (collector, language), ours)] if function in (PLAIN, SDK) else []),
+            *([Case(function, OURS_BUNDLED, (bundle,), ours)] if function in (PLAIN, SDK) else []),
             Case(function, STOCK, (stock,), theirs),
         )
     ]

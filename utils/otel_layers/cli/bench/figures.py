@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .cases import BARE, COLLECTOR, OURS, OURS_ALONE, OURS_COLLECTED, PLAIN, STOCK, Case
+from .cases import BARE, COLLECTOR, OURS, OURS_ALONE, OURS_BUNDLED, OURS_COLLECTED, PLAIN, STOCK, Case
 from .measure import Sample
 from .verdicts import Budget
 
@@ -69,7 +69,7 @@ def ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     out = []
     for function in dict.fromkeys(row["function"] for row in rows):
         stock = by[function, STOCK]
-        for setup in (one for one in (OURS, OURS_COLLECTED) if (function, one) in by):
+        for setup in (one for one in (OURS, OURS_COLLECTED, OURS_BUNDLED) if (function, one) in by):
             ours = by[function, setup]
             extras = {q: (ours[f"{q}Extra"]["median"], stock[f"{q}Extra"]["median"]) for q in ("start", "startAndFirst")}
             out.append({"function": function, "setup": setup, **{q: mine / theirs for q, (mine, theirs) in extras.items() if theirs > 0}})
@@ -123,7 +123,7 @@ def ratios_table(ratio: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], l
 def extension_table(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:
     """Head and cells: the collector's own start, and the whole init with and without it."""
     head = ("function", "set-up", "collector start, ms", "whole init, ms", "adds to the init")
-    shown = [row for row in rows if row["setup"] in (BARE, COLLECTOR, OURS, OURS_COLLECTED)]
+    shown = [row for row in rows if row["setup"] in (BARE, COLLECTOR, OURS, OURS_COLLECTED, OURS_BUNDLED)]
     cells = []
     for row in shown:
         own = _spread(row["extension"]) if "extension" in row else "-"

@@ -56,9 +56,9 @@ def run(project: Project, args: argparse.Namespace) -> None:
         return
     runtime = choose(project, args.runtime)
     language = one_layer(project, "language", runtime.language)
-    collector = one_layer(project, "collector", "any")
+    collector, bundle = one_layer(project, "collector", "any"), one_layer(project, "bundle", runtime.language)
     arch = host()
-    built = build_all(project, (collector, language), arch)
+    built = build_all(project, (collector, language, bundle), arch)
     with temporary(project, "bench") as tmp:
         stock, plain = stock_layers(project, runtime, tmp)
         sizes = size_rows(project, stock, plain)
@@ -185,7 +185,7 @@ def measure_rows(
     from ..bench import cases, figures, imports, measure, parsing, verdicts
 
     by_role = {one.layer.role: one for one in built}
-    rows = cases.cases(by_role["language"].zip, by_role["collector"].zip, *stock)
+    rows = cases.cases(by_role["language"].zip, by_role["collector"].zip, by_role["bundle"].zip, *stock)
     interpreter = toolchain.interpreters()[runtime.version]
     code = cases.write(project, interpreter, runtime.version, tmp)
     machine = measure.Machine(project, runtime.name, built[0].arch.aws, home(project), code, cold=args.files == "cold")
