@@ -116,7 +116,7 @@ def make(
     if to == "aws" and public:
         check_fit_for_public(items, group)
     if len({item.source_revision for item in items}) > 1:
-        which = ", ".join(f"{item.zip} of {item.source_revision[:12]}" for item in items)
+        which = ", ".join(f"{item.zip} of {_short(item.source_revision)}" for item in items)
         warnings.append(f"the zips are of different sources: {which}; `./run.sh build --arch all` makes them anew")
     return Plan(to, regions[0].partition, public, tuple(items), _targets(regions, named), tuple(warnings), group)
 
@@ -166,7 +166,7 @@ def _item(catalogue: Catalogue, artefact: Artefact, group: str) -> Item:
         version=version,
         language=layer.language,
         role=layer.role,
-        description=f"{layer.description} {version} ({artefact.arch.name}), source {artefact.source_revision[:12]}, sha256 {artefact.sha256}",
+        description=f"{layer.description} {version} ({artefact.arch.name}), source {_short(artefact.source_revision)}, sha256 {artefact.sha256}",
         license=catalogue.license,
         runtimes=layer.runtimes,
         architecture=artefact.arch.aws,
@@ -179,6 +179,10 @@ def _item(catalogue: Catalogue, artefact: Artefact, group: str) -> Item:
     )
     _check(item)
     return item
+
+
+def _short(revision: str) -> str:
+    return f"{revision[:12]}-dirty" if revision.endswith("-dirty") else revision[:12]
 
 
 def _check(item: Item) -> None:

@@ -35,6 +35,13 @@ def test_a_plan_says_every_parameter_of_the_call():
     assert all(fact in item.description for fact in ("0.4.0", "amd64", "c" * 12, "ab" * 32))
 
 
+def test_sources_that_were_not_committed_are_told_apart_from_those_that_were():
+    clean, dirty = artefact(), artefact(arch="arm64", source_revision="c" * 40 + "-dirty")
+    plan = make(clean, dirty)
+    assert [("-dirty, sha256" in item.description) for item in plan.items] == [False, True]
+    assert [f"of {'c' * 12}-dirty" in warning for warning in plan.warnings] == [True]
+
+
 def test_a_layer_for_any_runtime_names_none():
     [item] = make(artefact("opentelemetry-collector")).items
     assert (item.runtimes, item.runtimes_text) == ((), "any runtime")
