@@ -116,14 +116,25 @@ def _remove_bucket_policy(place: Place, given: Properties, _made: Made) -> None:
 
 
 def _buckets(place: Place) -> Any:
-    # S3's buckets are the partition's, not a region's.
-    return Place(place.account, importlib.import_module("moto.utilities.utils").get_partition(place.region)).backend("s3")
+    return _of_partition(place, "s3")
+
+
+def _of_partition(place: Place, service: str) -> Any:
+    """The backend of a service whose resources are the partition's, not a region's."""
+    return Place(place.account, importlib.import_module("moto.utilities.utils").get_partition(place.region)).backend(service)
+
+
+def _identity_provider(place: Place, given: Properties) -> Made:
+    clients, prints = given.get("ClientIdList", []), given.get("ThumbprintList", [])
+    made = _of_partition(place, "iam").create_open_id_connect_provider(given["Url"], prints, clients, given.get("Tags", []))
+    return Made(made.arn, {"Arn": made.arn})
 
 
 KINDS = {
     "AWS::Lambda::Permission": Kind(_permission, _remove_permission),  # moto's has no id and is never removed
     "AWS::Lambda::LayerVersionPermission": Kind(_layer_permission, _remove_layer_permission),
     "AWS::S3::BucketPolicy": Kind(_bucket_policy, _remove_bucket_policy),
+    "AWS::IAM::OIDCProvider": Kind(_identity_provider, lambda place, _, made: _of_partition(place, "iam").delete_open_id_connect_provider(made.id)),
     "AWS::Lambda::Url": Kind(_url, lambda *_: None),  # it goes with its function
     "AWS::ApiGatewayV2::Api": Kind(_http_api, lambda place, _, made: place.backend("apigatewayv2").delete_api(made.id), _routes),
     "AWS::ApiGatewayV2::Stage": Kind(_stage, _remove_stage),

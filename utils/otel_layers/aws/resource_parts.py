@@ -18,7 +18,19 @@ def install() -> None:
     models: Any = importlib.import_module("moto.awslambda.models")
     _layers(models)
     _functions(models)
+    _partition(importlib.import_module("moto.cloudformation.parsing"))
     more_resources.define()
+
+
+def _partition(parsing: Any) -> None:
+    """AWS::Partition of the stack's region: moto says aws everywhere."""
+    original, partition = parsing.ResourceMap.__init__, importlib.import_module("moto.utilities.utils").get_partition
+
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        self._parsed_resources["AWS::Partition"] = partition(self._region_name)
+
+    parsing.ResourceMap.__init__ = init
 
 
 def _layers(models: Any) -> None:
