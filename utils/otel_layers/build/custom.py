@@ -17,8 +17,13 @@ from . import Built, build
 DEFAULT = "opentelemetry-collector-custom"
 
 
-def layer(project: Project, name: str) -> Layer:
-    """The collector layer under another `name`, with no budget but Lambda's own limits."""
+def layer(project: Project, name: str, *, own: bool = False) -> Layer:
+    """The collector layer under another `name` (or with `own` under its own), with no budget but Lambda's own limits."""
+    if own:
+        base = project.catalogue.layer(name)
+        if base.role != "collector" or base.flavour:
+            raise UsageError(f"{name} takes no configuration of yours", remedy="the layer of a Collector without a flavour")
+        return replace(base, zipped_bytes=archive.MAX_ZIPPED, unzipped_bytes=archive.MAX_UNZIPPED)
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,100}", name):
         raise UsageError(f"--name {name!r} must be lower case letters, digits and hyphens")
     if name in project.catalogue.layers:
@@ -34,12 +39,17 @@ def build_custom(
     *,
     arch: str,
     name: str = DEFAULT,
+    own: bool = False,
     embed: bool = False,
     version: str = "",
     force: bool = False,
 ) -> list[Built]:
-    """dist/NAME-ARCH.zip for each architecture of `arch`, with what `configs` and `more` (KIND/TYPE=MODULE@VERSION) name."""
-    wanted = layer(project, name)
+    """
+    dist/NAME-ARCH.zip for each architecture of `arch`, with what `configs` and `more` (KIND/TYPE=MODULE@VERSION) name.
+
+    `own`: `name` is a layer of the catalogue, which is then built with them, and can be published to an account of one's own.
+    """
+    wanted = layer(project, name, own=own)
     folder = project.root / wanted.folder
     known, modules = components.resolve(folder, configs, more)
     if not modules and not embed:

@@ -179,3 +179,16 @@ def test_the_layer_has_lambdas_limits_and_no_name_of_the_catalogue() -> None:
     for name in ("opentelemetry-collector", "opentelemetry-python", "Mine", "../x"):
         with pytest.raises(UsageError, match="--name"):
             custom.layer(project, name)
+
+
+def test_the_catalogues_collector_takes_a_configuration_of_ones_own_and_keeps_its_name() -> None:
+    project = open_project()
+    plain = next(la for la in project.catalogue.layers.values() if la.role == "collector" and not la.flavour)
+    made = custom.layer(project, plain.name, own=True)
+    assert made == replace(plain, zipped_bytes=MAX_ZIPPED, unzipped_bytes=MAX_UNZIPPED)
+    for other in project.catalogue.layers.values():
+        if other != plain:
+            with pytest.raises(UsageError, match="no configuration of yours"):
+                custom.layer(project, other.name, own=True)
+    with pytest.raises(UsageError, match="unknown layer"):
+        custom.layer(project, "my-collector", own=True)

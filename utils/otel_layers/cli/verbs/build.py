@@ -120,12 +120,20 @@ def _custom(project: Project, args: argparse.Namespace) -> list[Built]:
 
     if project.folder and not any(layer.role == "collector" for layer in project.layers()):
         raise UsageError(f"--config and --with build a Collector, not {project.folder}", remedy="./run.sh collector build --config FILE")
-    if args.docker or args.layer or args.check_reproducible:
-        raise UsageError("a custom Collector takes none of --docker, --layer and --check-reproducible", remedy="--name gives it a name")
+    if args.docker or args.check_reproducible:
+        raise UsageError("a custom Collector takes neither --docker nor --check-reproducible")
+    if args.layer and args.name:
+        raise UsageError("--layer and --name cannot stand together", why="--layer builds a layer of the catalogue with your configuration")
     if args.embed and not args.config:
         raise UsageError("--embed needs --config")
     toolchain.use(project, "aws")  # PyYAML
-    how = {"name": args.name or custom.DEFAULT, "embed": args.embed, "version": args.version, "force": args.force}
+    how = {
+        "name": args.layer or args.name or custom.DEFAULT,
+        "own": bool(args.layer),
+        "embed": args.embed,
+        "version": args.version,
+        "force": args.force,
+    }
     return custom.build_custom(project, args.config or [], args.more or [], arch=args.arch or host(), **how)
 
 

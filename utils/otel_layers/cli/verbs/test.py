@@ -13,7 +13,7 @@ from ... import console, cpython, process, toolchain
 from ...errors import FunctionFailed, NothingToDo, ToolMissing, UsageError
 from ...project import Project
 
-MARKS = {"docker": "tests that need a Docker engine", "slow": "tests that take minutes"}
+MARKS = {"docker": "tests that need a Docker engine", "slow": "tests that take minutes", "workflows": "more events under act"}
 GO_KINDS = {"race": "Go tests under the race detector", "fuzz": "Go's fuzz targets beyond their seeds"}
 FUZZ_SECONDS = 20
 

@@ -1,0 +1,158 @@
+"""
+What a workflow does of a release beside publishing.
+
+plan: what is released, from a tag or from what is asked for. previous: the index of the newest public release, so that the next one goes on with it.
+draft TAG DIR: a draft release on GitHub with the folder's files. open TAG RECEIPT...: make it public, when every required region is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ... import console
+from ...catalog import Layer
+from ...errors import RegionsFailed, UsageError
+from ...files import write_atomically
+from ...project import Project, open_project
+from ...release import github, index
+from ...release import receipt as receipts
+from ...release import version as versions
+from .. import workflow
+from .build import layers
+
+_TAG = re.compile(r"layer-(?P<folder>.+)/(?P<version>[^/]+)")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `release`."""
+    parser.add_argument("action", choices=("plan", "previous", "draft", "open"))
+    parser.add_argument("names", nargs="*", metavar="TAG|DIR|RECEIPT", help="with draft: TAG DIR; with open: TAG RECEIPT...")
+    parser.add_argument("--output", metavar="FILE", help="with previous: where the index goes; one without layers when nothing was released yet")
+    plan = parser.add_argument_group("with plan")
+    plan.add_argument("--tag", default="", help="layer-FOLDER/X.Y.Z: says folder and version")
+    plan.add_argument("--version", default="", help="X.Y.Z (default: the tag on the commit, else the development version)")
+    plan.add_argument("--partition", default="", help="partitions, separated by commas, or all (default: the catalogue's, or that of --region)")
+    plan.add_argument("-r", "--region", default="", help="regions of one partition, separated by commas, or all (default: all)")
+    plan.add_argument("--config", default="", metavar="FILE", help="build the Collector with what FILE, a path in this repository, names")
+    plan.add_argument("--github", action="store_true", help="write each key to $GITHUB_OUTPUT, for the jobs that follow")
+
+
+def run(project: Project, args: argparse.Namespace) -> None:
+    """Plan, fetch, draft or open."""
+    if args.action == "plan":
+        made = _plan(project, args)
+        print(json.dumps(made, indent=2))
+        if args.github:
+            workflow.hand_on(made)
+    elif args.action == "previous":
+        if not args.output:
+            raise UsageError("previous needs --output FILE")
+        found = github.previous(project) or {"schema": index.SCHEMA, "name": project.catalogue.name, "created": "", "layers": []}
+        write_atomically(Path(args.output), json.dumps(found, indent=2) + "\n")
+        index.load(Path(args.output))
+        console.step(f"{len(found['layers'])} layers were released before")
+    elif args.action == "draft":
+        tag, folder = _two(args.names)
+        chosen, version = read_tag(project, tag)
+        if github.state(tag) == "public":
+            console.warn(f"{tag} is public already, and stays as it is")
+            return
+        title = f"{', '.join(layer.name for layer in chosen.layers())} {version}"
+        github.draft(project, tag, Path(folder), title, beta="-" in version)
+        console.step(f"{tag} is a draft; ./run.sh release open {tag} RECEIPT... makes it public")
+    else:
+        _open(project, args.names)
+
+
+def read_tag(project: Project, tag: str) -> tuple[Project, str]:
+    """The project with the folder of `tag` chosen, and the version; UsageError when it is no release's."""
+    match = _TAG.fullmatch(tag)
+    if not match:
+        raise UsageError(f"{tag!r} is not the tag of a release", remedy="layer-FOLDER/X.Y.Z")
+    chosen = open_project(match["folder"], project.root)
+    if not chosen.layers() or not chosen.folder.strip("/") or chosen.folder == "all":
+        raise UsageError(f"{tag}: {match['folder']} has no layers")
+    version = match["version"]
+    if versions.is_development(versions.check(version, f"{tag}: version")):
+        raise UsageError(f"{tag}: {version} is a development version")
+    return chosen, version
+
+
+def _plan(project: Project, args: argparse.Namespace) -> dict[str, Any]:
+    version = args.version
+    if args.tag:
+        if version or args.config:
+            raise UsageError("a tag says everything: --version and --config are for a release without one")
+        project, version = read_tag(project, args.tag)
+    elif version:
+        versions.check(version)
+    chosen = layers(project)
+    if args.config:
+        _check_config(project, chosen, args.config)
+    found = workflow.matrix(project, chosen)["include"]
+    include = [{**entry, "config": args.config if takes_config(project.catalogue.layer(entry["layer"])) else ""} for entry in found]
+    return {
+        "folder": project.folder or "all",
+        "version": version,
+        "layers": {"include": include},
+        "partitions": {"include": _partitions(project, args.partition, args.region or "all")},
+    }
+
+
+def _check_config(project: Project, chosen: tuple[Layer, ...], config: str) -> None:
+    if not (project.root / config).is_file():
+        raise UsageError(f"there is no configuration {config}", remedy="a path in this repository")
+    if not any(takes_config(layer) for layer in chosen):
+        raise UsageError(f"--config is for a Collector, and {project.folder} has none", remedy="leave it out, or all folders")
+
+
+def takes_config(layer: Layer) -> bool:
+    """Whether a configuration of one's own may decide what is compiled into `layer`."""
+    return layer.role == "collector" and not layer.flavour
+
+
+def _partitions(project: Project, spec: str, region: str) -> list[dict[str, str]]:
+    catalogue = project.catalogue
+    if region != "all":
+        found = catalogue.select_regions(region)[0].partition
+        if spec not in ("", found):
+            raise UsageError(f"{region} is in the partition {found}, not in {spec}")
+        names = [found]
+    elif spec == "all":
+        names = list(catalogue.partitions)
+    else:
+        names = [name.strip() for name in spec.split(",") if name.strip()] or [catalogue.default_partition]
+    for name in names:
+        catalogue.select_regions("all", name)
+    return [{"partition": name, "home": catalogue.partitions[name], "region": region} for name in names]
+
+
+def _two(names: list[str]) -> tuple[str, str]:
+    if len(names) != 2:
+        raise UsageError("draft needs two words", remedy="./run.sh release draft TAG DIR")
+    return names[0], names[1]
+
+
+def _open(project: Project, names: list[str]) -> None:
+    if len(names) < 2:
+        raise UsageError("open needs a tag and its receipts", remedy="./run.sh release open TAG RECEIPT...")
+    tag = names[0]
+    chosen, version = read_tag(project, tag)
+    mine = {layer.name for layer in chosen.layers()}
+    for path in names[1:]:
+        receipt = receipts.load(Path(path))
+        plan = receipt.plan
+        if {i.version for i in plan.items} != {version} or {i.layer for i in plan.items} != mine or plan.to != "aws" or not plan.public:
+            raise UsageError(f"{path} is not the receipt of a public release of {tag}", why=f"it is of {plan.release}, --to {plan.to}")
+        if left := receipt.open(required=True):
+            where = ", ".join(dict.fromkeys(r.region for r in left))
+            raise RegionsFailed(f"{tag} stays a draft: not done in {where}", remedy=f"./run.sh publish --to aws --resume {path}")
+    if github.state(tag) == "public":
+        console.warn(f"{tag} is public already")
+        return
+    github.publish(tag)
+    console.step(f"{tag} is public")

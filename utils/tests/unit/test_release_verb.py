@@ -1,0 +1,173 @@
+"""What the steps of a release refuse, and what they hand on; GitHub's releases are folders here (utils/tests/e2e/actions/bin/gh)."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from otel_layers.cli import main
+from otel_layers.cli.verbs.release import read_tag
+from otel_layers.errors import UsageError
+from otel_layers.project import find_root, open_project
+from otel_layers.release import receipt as receipts
+from otel_layers.release.outcome import Result
+from otel_layers.release.plan import Item, Plan, Target
+
+PROJECT = open_project()
+CATALOGUE = PROJECT.catalogue
+LAYER = next(la for la in CATALOGUE.layers.values() if la.role == "collector")
+MINE = CATALOGUE.layers_in(LAYER.folder)
+TAG = f"layer-{LAYER.folder}/1.2.3"
+PUBLIC = {"isDraft": False, "isPrerelease": False}
+
+
+@pytest.fixture
+def releases(tmp_path, monkeypatch):
+    """Where the releases of this GitHub are."""
+    home = find_root() / "utils/tests/e2e/actions/bin"
+    monkeypatch.setenv("PATH", f"{home}:/usr/local/bin:/usr/bin:/bin")
+    monkeypatch.setenv("STANDIN_STATE", str(tmp_path))
+    monkeypatch.setenv("GH_REPO", "somebody/layers")
+    (tmp_path / "releases").mkdir()
+    return tmp_path / "releases"
+
+
+def planned(capsys, *arguments: str) -> dict:
+    assert main([*arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_tag_says_folder_version_layers_and_partitions(capsys) -> None:
+    made = planned(capsys, "release", "plan", "--tag", TAG)
+    assert (made["folder"], made["version"]) == (LAYER.folder, "1.2.3")
+    assert [(e["layer"], e["arch"]) for e in made["layers"]["include"]] == [(la.name, arch) for la in MINE for arch in la.architectures]
+    assert {entry["config"] for entry in made["layers"]["include"]} == {""}
+    default = CATALOGUE.default_partition
+    assert made["partitions"]["include"] == [{"partition": default, "home": CATALOGUE.partitions[default], "region": "all"}]
+
+
+FOLDERS = ["", ".", "all", "nothing", LAYER.sample, f"./{LAYER.folder}", f"{LAYER.folder}/"]
+VERSIONS = ["", "1.2", "v1.2.3", "01.2.3", "1.2.3+build", "1.2.3\n", "1.2.3/4", "0.0.0-dev"]
+
+
+@pytest.mark.parametrize(
+    "tag", ["1.2.3", f"layer-{LAYER.folder}", *(f"layer-{f}/1.2.3" for f in FOLDERS), *(f"layer-{LAYER.folder}/{v}" for v in VERSIONS)]
+)
+def test_what_is_no_release_is_refused(tag) -> None:
+    with pytest.raises(UsageError):
+        read_tag(PROJECT, tag)
+
+
+def test_partitions_and_regions_belong_together(capsys) -> None:
+    assert [p["partition"] for p in planned(capsys, "release", "plan", "--partition", "all")["partitions"]["include"]] == [*CATALOGUE.partitions]
+    other = next(r for r in CATALOGUE.regions.values() if r.partition != CATALOGUE.default_partition)
+    [found] = planned(capsys, "release", "plan", "--region", other.name)["partitions"]["include"]
+    assert found == {"partition": other.partition, "home": CATALOGUE.partitions[other.partition], "region": other.name}
+    for wrong in (["--partition", "nowhere"], ["--region", "nowhere"], ["--region", other.name, "--partition", CATALOGUE.default_partition]):
+        assert main(["release", "plan", *wrong]) == 2
+
+
+def test_a_configuration_is_for_the_collector_without_a_flavour(capsys) -> None:
+    config = next((PROJECT.root / LAYER.folder).glob("flavours/*.yaml")).relative_to(PROJECT.root).as_posix()
+    entries = planned(capsys, "release", "plan", "--config", config)["layers"]["include"]
+    plain = {la.name for la in CATALOGUE.layers.values() if la.role == "collector" and not la.flavour}
+    assert {e["layer"] for e in entries if e["config"] == config} == plain
+    assert {e["layer"] for e in entries if not e["config"]} == CATALOGUE.layers.keys() - plain
+    language = next(la for la in CATALOGUE.layers.values() if la.role == "language")
+    for wrong in (["--config", "nowhere.yaml"], ["--config", config, "--tag", TAG]):
+        assert main(["release", "plan", *wrong]) == 2
+    assert main([language.folder, "release", "plan", "--config", config]) == 2
+
+
+def test_the_plan_goes_to_the_jobs_that_follow(capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
+    made = planned(capsys, "release", "plan", "--tag", TAG, "--github")
+    handed = dict(line.split("=", 1) for line in (tmp_path / "out").read_text().splitlines())
+    assert handed.keys() == made.keys()
+    assert json.loads(handed["layers"]) == made["layers"]
+
+
+def folder(tmp_path):
+    """A release's folder."""
+    where = tmp_path / "folder"
+    (where / "terraform").mkdir(parents=True)
+    (where / "terraform/main.tf").write_text("locals {}\n")
+    for name, body in {"notes.md": "What changed\n", "SHA256SUMS": "…\n", "index.json": "{}\n"}.items():
+        (where / name).write_text(body)
+    return where
+
+
+def state(releases, tag=TAG) -> dict:
+    return json.loads((releases / tag.replace("/", "%2F") / "release.json").read_text())
+
+
+def test_a_draft_is_made_once_and_then_changed(releases, tmp_path) -> None:
+    where = folder(tmp_path)
+    assert main(["release", "draft", TAG, str(where)]) == 0
+    assert state(releases)["isDraft"]
+    assets = releases / TAG.replace("/", "%2F") / "assets"
+    assert {path.name for path in assets.iterdir()} == {"notes.md", "SHA256SUMS", "index.json", "folders.zip"}
+    (where / "notes.md").write_text("All of it\n")
+    assert main(["release", "draft", TAG, str(where)]) == 0
+    assert state(releases)["body"] == (assets / "notes.md").read_text() == "All of it\n"
+    assert main(["release", "draft", f"{TAG}-rc.1", str(where)]) == 0
+    assert (state(releases)["isPrerelease"], state(releases, f"{TAG}-rc.1")["isPrerelease"]) == (False, True)
+    assert main(["release", "draft", TAG, str(tmp_path / "nothing")]) == 2
+
+
+def test_a_public_release_stays_as_it_is(releases, tmp_path, capsys) -> None:
+    where = folder(tmp_path)
+    assert main(["release", "draft", TAG, str(where)]) == 0
+    (releases / TAG.replace("/", "%2F") / "release.json").write_text(json.dumps({**state(releases), **PUBLIC}))
+    (where / "notes.md").write_text("Something else\n")
+    assert main(["release", "draft", TAG, str(where)]) == 0
+    assert "is public already" in capsys.readouterr().err
+    assert state(releases)["body"] == "What changed\n"
+
+
+def receipt(**changed) -> receipts.Receipt:
+    """The complete receipt of TAG."""
+    region = CATALOGUE.home_region.name
+    base = {"language": "any", "role": "collector", "description": "X", "license": "L", "runtimes": (), "architecture": "x86_64", "zip": "x.zip"}
+    base |= {"sha256": "ab" * 32, "code_sha256": "q=", "zipped_bytes": 1, "unzipped_bytes": 1, "source_revision": "c" * 40}
+    items = tuple(Item(name=f"{la.name}-amd64-1_2_3", layer=la.name, arch="amd64", version="1.2.3", **base) for la in MINE)
+    made = receipts.new(replace(Plan("aws", "aws", True, items, (Target(region, True, False),)), **changed), "123456789012")
+    for item in made.plan.items:
+        made.record(Result(item.name, region, "published", f"arn:{item.name}:1", 1, True))
+    return made
+
+
+def test_only_a_complete_release_is_opened(releases, tmp_path) -> None:
+    assert main(["release", "draft", TAG, str(folder(tmp_path))]) == 0
+    path = tmp_path / "receipt.json"
+    whole = receipt()
+    half = receipt()
+    half.record(Result(half.plan.items[0].name, half.plan.targets[0].region, "failed", reason="AccessDenied"))
+    other = receipt(items=tuple(replace(item, version="1.2.4") for item in whole.plan.items))
+    for wrong, code in ((half, 7), (other, 2), (receipt(public=False), 2), (receipt(to="local"), 2), (receipt(items=whole.plan.items[:1]), 2)):
+        receipts.save(wrong, path)
+        assert main(["release", "open", TAG, str(path)]) == code
+        assert state(releases)["isDraft"]
+    assert main(["release", "open", TAG]) == 2
+    receipts.save(whole, path)
+    assert main(["release", "open", TAG, str(path)]) == 0
+    assert not state(releases)["isDraft"]
+    assert main(["release", "open", TAG, str(path)]) == 0
+
+
+def test_the_index_of_the_newest_public_release_is_fetched(releases, tmp_path) -> None:
+    out = tmp_path / "previous.json"
+    where = folder(tmp_path)
+    (where / "index.json").write_text(json.dumps({"schema": "opentelemetry-lambda-index/1", "name": "n", "created": "c", "layers": []}))
+    assert main(["release", "draft", TAG, str(where)]) == 0
+    assert main(["release", "previous", "--output", str(out)]) == 0
+    assert json.loads(out.read_text())["name"] == CATALOGUE.name  # a draft does not count
+    (releases / TAG.replace("/", "%2F") / "release.json").write_text(json.dumps({**state(releases), **PUBLIC}))
+    assert main(["release", "previous", "--output", str(out)]) == 0
+    assert json.loads(out.read_text())["name"] == "n"
+    assert main(["release", "previous"]) == 2
+
+
+def test_a_missing_program_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["release", "draft", TAG, str(folder(tmp_path))]) == 4
+    assert "apt-get install gh" in capsys.readouterr().err
