@@ -68,7 +68,11 @@ def run(project: Project, *arguments: str, timeout: float = 120, env: Mapping[st
 
 def held(access: Access, region: str, name: str) -> dict[int, tuple[str, bool]]:
     """What `region` holds under `name`: by version number its hash, and whether everyone may use it (asked with plain calls of the SDK)."""
-    client = _client(access, region)
+    return held_by(_client(access, region), name)
+
+
+def held_by(client: LambdaClient, name: str) -> dict[int, tuple[str, bool]]:
+    """The same, of the account and region that `client` is of."""
     found = {}
     for version in client.list_layer_versions(LayerName=name)["LayerVersions"]:
         number = version["Version"]
