@@ -70,6 +70,11 @@ func (c *collector) extension(ctx context.Context, address, name, initialization
 	}
 	c.logger.Info("started", zap.String("version", c.info.Version), zap.String("flush", string(life.Flush.Policy)))
 	deadline, reason := life.Run(ctx, h)
+	if telemetry != nil {
+		left, cancel := context.WithTimeout(context.Background(), time.Until(deadline)/2)
+		telemetry.Settle(left)
+		cancel()
+	}
 	c.end(h, deadline, reason)
 }
 

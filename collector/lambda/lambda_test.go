@@ -51,14 +51,14 @@ func FuzzTelemetry(f *testing.F) {
 	f.Add([]byte(`[{"type":"function","record":"a"},{"type"`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		ends := &Ends{}
-		server := &Telemetry{ends: ends, queue: make(chan []byte, maxQueue)}
+		server := &Telemetry{ends: ends, queue: make(chan batch, maxQueue)}
 		answer := httptest.NewRecorder()
 		server.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body)))
 		if answer.Code != http.StatusOK || len(server.queue) != 1 {
 			t.Fatalf("answer %d, %d batches", answer.Code, len(server.queue))
 		}
 		size, over := 0, []string{}
-		server.read(<-server.queue, func(events []delivery.TelemetryEvent) {
+		server.read((<-server.queue).body, func(events []delivery.TelemetryEvent) {
 			for _, event := range events {
 				size += len(event.Record) + len(event.Type)
 				if id, ok := finished(event); ok {
@@ -99,6 +99,33 @@ func TestTelemetryAddress(t *testing.T) {
 	defer telemetry.Close()
 	if !strings.HasPrefix(telemetry.URI, "http://127.0.0.1:") && !strings.HasPrefix(telemetry.URI, "http://sandbox.localdomain:") {
 		t.Errorf("URI %s", telemetry.URI)
+	}
+}
+
+// What Lambda has our answer for is read before the end, however busy the machine is; a component that hangs does not keep the end.
+func TestWhatWasTakenIsReadBeforeTheEnd(t *testing.T) {
+	telemetry, err := NewAPI("127.0.0.1:9001", "collector").ListenForTelemetry(t.Context(), &Ends{}, 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer telemetry.Close()
+	for range 2 {
+		w := httptest.NewRecorder()
+		telemetry.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`[{"time":"2026-01-01T00:00:00Z","type":"function","record":"x"}]`)))
+		if w.Code != http.StatusOK {
+			t.Fatal(w.Code)
+		}
+	}
+	hanging, cancel := context.WithCancel(t.Context())
+	cancel()
+	telemetry.Settle(hanging) // nobody reads yet
+	read, goOn := 0, make(chan struct{})
+	telemetry.Deliver(func([]delivery.TelemetryEvent) { <-goOn; read++ })
+	telemetry.Settle(hanging) // the reader is held
+	close(goOn)
+	telemetry.Settle(t.Context())
+	if read != 2 {
+		t.Errorf("%d batches were read", read)
 	}
 }
 

@@ -29,8 +29,14 @@ type Telemetry struct {
 
 	server *http.Server
 	ends   *Ends
-	queue  chan []byte
+	queue  chan batch
 	silent atomic.Bool // nothing has come yet: there are emulators that take a subscription and never send
+}
+
+// batch is what Lambda sent at once, or nothing but the wish to know when all before it is read.
+type batch struct {
+	body []byte
+	read chan<- struct{}
 }
 
 // ListenForTelemetry opens a port (0: any) at the address that Lambda reaches: sandbox.localdomain where that is this machine, else loopback.
@@ -50,7 +56,7 @@ func (a *API) ListenForTelemetry(ctx context.Context, ends *Ends, port int, name
 		}
 	}
 	_, number, _ = net.SplitHostPort(listener.Addr().String())
-	t := &Telemetry{URI: "http://" + net.JoinHostPort(host, number) + "/", ends: ends, queue: make(chan []byte, maxQueue)}
+	t := &Telemetry{URI: "http://" + net.JoinHostPort(host, number) + "/", ends: ends, queue: make(chan batch, maxQueue)}
 	t.silent.Store(true)
 	t.server = &http.Server{Handler: t, ReadHeaderTimeout: time.Minute}
 	go func() { _ = t.server.Serve(listener) }()
@@ -94,7 +100,7 @@ func (t *Telemetry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	select {
-	case t.queue <- body:
+	case t.queue <- batch{body: body}:
 	case <-q.Context().Done():
 		t.ends.Lost()
 	}
@@ -103,10 +109,28 @@ func (t *Telemetry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 // Deliver begins to read the batches, one at a time. Invocations end when consume has had their events.
 func (t *Telemetry) Deliver(consume func([]delivery.TelemetryEvent)) {
 	go func() {
-		for body := range t.queue {
-			t.read(body, consume)
+		for next := range t.queue {
+			if next.read != nil {
+				close(next.read)
+				continue
+			}
+			t.read(next.body, consume)
 		}
 	}()
+}
+
+// Settle returns when every batch that was taken is read, or when ctx ends: Lambda has our answer and sends none of them again.
+func (t *Telemetry) Settle(ctx context.Context) {
+	read := make(chan struct{})
+	select {
+	case t.queue <- batch{read: read}:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-read:
+	case <-ctx.Done():
+	}
 }
 
 func (t *Telemetry) read(body []byte, consume func([]delivery.TelemetryEvent)) {
