@@ -61,6 +61,20 @@ def test_options_reach_go(monkeypatch: pytest.MonkeyPatch, options: list[str], c
     assert ("-race" in said) == ("--race" in options)
 
 
+def test_every_tier_is_run_once_and_alone_when_it_is_named() -> None:
+    parser = argparse.ArgumentParser()
+    verb.configure(parser)
+    project = open_project()
+    tests = project.root / "utils/tests"
+    tiers = sorted(path for path in tests.iterdir() if path.is_dir() and any(path.glob("test_*.py")))
+
+    def run(*options: str) -> list[Path]:
+        return sorted(word for _, command, _ in verb.parts(project, parser.parse_args(options), []) for word in command if word in tiers)
+
+    assert run() == tiers
+    assert [run("--tier", tier.name) for tier in tiers] == [[tier] for tier in tiers]
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon"])
 def test_fuzzing_takes_a_time(seconds: str) -> None:
     parser = argparse.ArgumentParser()

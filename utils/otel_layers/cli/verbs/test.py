@@ -14,8 +14,11 @@ from ...errors import FunctionFailed, NothingToDo, ToolMissing, UsageError
 from ...project import Project
 
 MARKS = {"docker": "tests that need a Docker engine", "slow": "tests that take minutes", "workflows": "more events under act"}
+SIDE_BY_SIDE = ("unit", "drift")  # tiers of utils/tests
+ALONE = ("contract", "e2e", "faults")  # those that share the machine's namespaces and ports
 GO_KINDS = {"race": "Go tests under the race detector", "fuzz": "Go's fuzz targets beyond their seeds"}
 FUZZ_SECONDS = 20
+_TWO = ["-n", "2"]  # for tests that have processes and folders of their own
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--only", metavar="EXPRESSION", default="", help="only tests whose name matches (pytest's -k, go test's -run)")
     parser.add_argument(
-        "--tier", metavar="NAME", default="", help="at the root: only this folder of utils/tests (unit, drift, contract, e2e, faults)"
+        "--tier", metavar="NAME", default="", help=f"at the root: only this folder of utils/tests ({', '.join(SIDE_BY_SIDE + ALONE)})"
     )
 
 
@@ -91,10 +94,11 @@ def parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> li
     pytest += ["-m", " and ".join(f"not {mark}" for mark in left_out)] if left_out else []
     pytest += ["-k", args.only] if args.only else []
     if project.folder in ("", "all"):
-        where = root / "utils/tests" / args.tier
-        if not where.is_dir():
-            raise UsageError(f"there is no tier {args.tier!r}", remedy="unit, drift, contract, e2e or faults")
-        found.append((f"utils/tests/{args.tier}".rstrip("/"), [*pytest, where], root))
+        if args.tier not in ("", *SIDE_BY_SIDE, *ALONE):
+            raise UsageError(f"there is no tier {args.tier!r}", remedy=", ".join(SIDE_BY_SIDE + ALONE))
+        for tiers, how in ((SIDE_BY_SIDE, _TWO), (ALONE, [])):
+            if folders := [root / "utils/tests" / tier for tier in tiers if args.tier in ("", tier)]:
+                found.append((f"utils/tests: {', '.join(folder.name for folder in folders)}", [*pytest, *how, *folders], root))
         if args.tier:
             return found
     chosen = [project.folder] if project.folder not in ("", "all") else list(dict.fromkeys(la.folder for la in project.catalogue.layers.values()))
@@ -110,8 +114,7 @@ def parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> li
                     fuzz: list[str | Path] = ["-run=^$", f"-fuzz=^{target}$", f"-fuzztime={args.fuzz}s", "-fuzzminimizetime=10x", f"./{package}"]
                     found.append((f"{name}: {target}", [toolchain.go(project), "test", *fuzz], module))
         if (home / "tests").is_dir():
-            # Each of a layer's tests has processes and folders of its own; the root's share the machine's namespaces and ports.
-            found.append((folder, [*pytest, "-n", "2", home / "tests"], root))
+            found.append((folder, [*pytest, *_TWO, home / "tests"], root))
     return found
 
 
