@@ -68,3 +68,9 @@ class FunctionFailed(LayersError):
     """The function, or its telemetry, was not as expected."""
 
     exit_code = 8
+
+
+class Behind(LayersError):
+    """The world knows something that this project does not: an advisory, a region, a runtime."""
+
+    exit_code = 9

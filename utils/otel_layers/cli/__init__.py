@@ -51,7 +51,8 @@ def overview() -> str:
     ]
     lines += ["             with -d: -r REGION  -t TEMPLATE  -s STACK  -n LAYER NAME", ""]
     lines += ["exit codes: 0 done, 1 anything else, 2 usage or catalogue, 3 nothing to do, 4 a tool is missing, 5 a build failed,"]
-    lines += ["            6 a layer breaks its contract, 7 some regions failed, 8 the function was not as expected"]
+    lines += ["            6 a layer breaks its contract, 7 some regions failed, 8 the function was not as expected,"]
+    lines += ["            9 behind the world: an advisory is known, or AWS has changed"]
     return "\n".join(lines)
 
 
