@@ -80,6 +80,18 @@ def packages(project: Project, lock: str, *, python: str = sys.executable) -> Pa
     return home
 
 
+def newest(project: Project, name: str) -> Path:
+    """The interpreter of an environment with the newest release of the package `name`: what the registry says now, hence without a lock."""
+    home = (project.cache / "envs").resolve() / f"newest-{name}"
+    with files.locked(home.with_name(f".{home.name}.lock"), f"waiting for another process that is fetching {name}"):
+        console.step(f"fetching the newest {name}")
+        if not (home / "bin/python").is_file():
+            _uv(project, "venv", "--quiet", "--clear", "--python", sys.executable, str(home))
+        options = ["--only-binary=:all:", "--upgrade", f"--refresh-package={name}"]
+        _uv(project, "pip", "install", "--python", str(home / "bin/python"), *options, name)
+    return home / "bin/python"
+
+
 def target(project: Project, lock: Path, python: str, name: str) -> Path:
     """A folder with the packages of the file `lock` for the interpreter `python`, as one folder of modules (no environment)."""
     home = project.cache / "targets" / f"{name}-{_digest(lock)[:12]}"

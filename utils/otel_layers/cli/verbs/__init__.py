@@ -28,6 +28,7 @@ VERBS = {
     "notes": Verb("receipt -> release notes with ARN tables, and the index", ("release",)),
     "release": Verb("what a workflow does of a release: plan, the earlier index, a draft on GitHub, its opening", ("release",)),
     "advisories": Verb("what is inside the layers, against known advisories", ("release",)),
+    "drift": Verb("the catalogue against AWS's regions and runtimes of now"),
     "conformance": Verb("the same events through every language's layer, with the telemetry that all must emit", ("local",)),
     "bench": Verb("cold start, size and memory against bare and stock", ("local",)),
     "aws": Verb("the embedded AWS as a server that stays: start, stop, status", ("aws",)),
