@@ -49,12 +49,13 @@ def publish(tag: str) -> None:
 
 
 def previous(project: Project) -> dict[str, Any] | None:
-    """The index in the newest public release; None when there is none yet."""
-    newest = json.loads(_gh("release", "list", "--exclude-drafts", "--limit", "1", "--json", "tagName"))
-    if not newest:
+    """The index in the newest public release that has one; None when there is none yet."""
+    releases = json.loads(_gh("api", "repos/{owner}/{repo}/releases?per_page=100"))  # the newest first; gh fills in whose they are
+    public = [one for one in releases if not one["draft"] and any(asset["name"] == INDEX for asset in one["assets"])]
+    if not public:
         return None
     with temporary(project, "release") as tmp:
-        _gh("release", "download", str(newest[0]["tagName"]), "--pattern", INDEX, "--dir", str(tmp))
+        _gh("release", "download", str(public[0]["tag_name"]), "--pattern", INDEX, "--dir", str(tmp))
         found: dict[str, Any] = json.loads((tmp / INDEX).read_text(encoding="utf-8"))
     return found
 

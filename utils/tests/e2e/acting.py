@@ -121,6 +121,18 @@ def tree(root: Path) -> Path:
     return root
 
 
+def add_collector(root: Path) -> str:
+    """The real Collector joins the layers of a `tree`: its folder, which is the answer."""
+    layer = next(one for one in project.open_project().catalogue.layers.values() if one.role == "collector" and not one.flavour)
+    shutil.copytree(ROOT / layer.folder, root / layer.folder)
+    table = re.search(rf"(?ms)^\[layers\.{layer.name}\]$.*?(?=^\[)", (ROOT / "layers.toml").read_text())
+    assert table
+    here = root / "layers.toml"
+    here.write_text(here.read_text().replace("[layers.", re.sub(r"(?m)^sample = .*$", 'sample = ""', table[0]) + "[layers.", 1))
+    commit(root, "Add the Collector")
+    return layer.folder
+
+
 def git(root: Path, *arguments: str) -> str:
     who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]
     return subprocess.run(["git", *who, *arguments], cwd=root, check=True, capture_output=True, text=True).stdout.strip()

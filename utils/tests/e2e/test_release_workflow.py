@@ -3,8 +3,11 @@
 import base64
 import functools
 import hashlib
+import io
 import json
 import re
+import urllib.request
+import zipfile
 
 import boto3
 import pytest
@@ -20,6 +23,20 @@ DEFAULT = CATALOGUE.default_partition
 OURS, THEIRS = "222222222222", "333333333333"
 TAG, LATER = "layer-tiny/0.4.0", "layer-extension/1.0.0"
 ARCHS = CATALOGUE.architectures
+CONFIGURATION = """
+receivers:
+  otlp:
+    protocols:
+      http:
+        endpoint: localhost:4318
+exporters:
+  debug:
+service:
+  pipelines:
+    traces:
+      receivers: [otlp]
+      exporters: [debug]
+"""
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -163,6 +180,27 @@ def test_a_fork_publishes_to_its_own_account_and_no_release_is_made(runner, aws)
     assert "notes.md" in run.artefacts["release"]
     assert not list((runner.state / "releases").iterdir())
     assert not (runner.state / "site").exists()
+
+
+@pytest.mark.workflows
+def test_a_forks_own_configuration_is_in_the_collector_that_it_publishes(runner, aws) -> None:
+    folder = acting.add_collector(runner.root)
+    (runner.root / "mine.yaml").write_text(CONFIGURATION)
+    acting.commit(runner.root, "Add a configuration")
+    region = CATALOGUE.home_region.name
+    inputs = {"folder": folder, "version": "7.0.0", "regions": region, "public": "true", "role": role(THEIRS), "config": "mine.yaml"}
+    run = runner.dispatch(inputs)
+    assert run.code == 0, run.log
+    lambdas = client(aws.endpoint, "lambda", region, THEIRS)
+    names = {name for _, name in layers_of(aws, THEIRS)}
+    assert len(names) == len(ARCHS)
+    for name in names:
+        assert name.endswith("-7_0_0")
+        [(code, public)] = held_by(lambdas, name).values()
+        assert (code, public) == (hashes(run)[name], True)
+        with urllib.request.urlopen(lambdas.get_layer_version(LayerName=name, VersionNumber=1)["Content"]["Location"]) as answer:
+            zipped = zipfile.ZipFile(io.BytesIO(answer.read()))
+        assert zipped.read("collector-config/00-mine.yaml").decode() == CONFIGURATION
 
 
 @pytest.mark.workflows

@@ -1,9 +1,13 @@
-"""What the steps of a release refuse, and what they hand on; GitHub's releases are folders here (utils/tests/e2e/actions/bin/gh)."""
+"""What the steps of a release refuse, and what they hand on; GitHub's releases are folders here."""
 
 import json
+import shutil
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from e2e import github_api
 from otel_layers.cli import main
 from otel_layers.cli.verbs.release import read_tag
 from otel_layers.errors import UsageError
@@ -20,15 +24,23 @@ TAG = f"layer-{LAYER.folder}/1.2.3"
 PUBLIC = {"isDraft": False, "isPrerelease": False}
 
 
-@pytest.fixture
-def releases(tmp_path, monkeypatch):
-    """Where the releases of this GitHub are."""
+@pytest.fixture(params=["stand-in", "gh"])
+def releases(request, tmp_path, monkeypatch):
+    """Where the releases of this GitHub are, asked by the workflows' stand-in for `gh`, and by the real one where it is installed."""
+    (tmp_path / "releases").mkdir()
+    if request.param == "gh":
+        if not shutil.which("gh"):
+            pytest.skip("gh is not installed: apt-get install gh")
+        with tempfile.TemporaryDirectory() as short, github_api.serving(tmp_path / "releases", Path(short)) as variables:
+            for name, value in variables.items():
+                monkeypatch.setenv(name, value)
+            yield tmp_path / "releases"
+        return
     home = find_root() / "utils/tests/e2e/actions/bin"
     monkeypatch.setenv("PATH", f"{home}:/usr/local/bin:/usr/bin:/bin")
     monkeypatch.setenv("STANDIN_STATE", str(tmp_path))
     monkeypatch.setenv("GH_REPO", "somebody/layers")
-    (tmp_path / "releases").mkdir()
-    return tmp_path / "releases"
+    yield tmp_path / "releases"
 
 
 def planned(capsys, *arguments: str) -> dict:
