@@ -59,6 +59,7 @@ class Call:
     service: str
     method: str
     path: str
+    query: str
 
 
 @dataclass
@@ -109,7 +110,7 @@ def call_of(environ: Environ) -> Call:
         scope = query.partition("X-Amz-Credential=")[2].partition("&")[0].replace("%2F", "/")
     parts = scope.split("/")
     key, region, service = (parts[0], parts[2], parts[3]) if len(parts) == 5 else ("", "", "")
-    return Call(key, region, service, environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+    return Call(key, region, service, environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", ""))
 
 
 def around(app: App, control: Control, pages: Mapping[str, Page], identity: Mapping[str, Any]) -> App:

@@ -85,28 +85,33 @@ def writes(seen: Sequence[Call]) -> list[Call]:
 
 
 def actions(seen: Sequence[Call]) -> set[str]:
-    """The names that an IAM policy has for Lambda's calls."""
-    return {f"lambda:{_operation(call.method, call.path)}" for call in seen if call.service == "lambda"}
+    """The names that an IAM policy has for the calls to Lambda and S3; asking who one is needs no permission."""
+    assert {call.service for call in seen} <= {"lambda", "s3", "sts"}
+    return {f"{call.service}:{_action(call)}" for call in seen if call.service != "sts"}
+
+
+def _action(call: Call) -> str:
+    if call.service == "s3":
+        return {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[call.method]
+    parts = call.path.strip("/").split("/")
+    for name, (method, pattern, query) in _operations().items():
+        same = (method, len(pattern), query) == (call.method, len(parts), _find(call.query))
+        if same and all(a in ("{}", b) for a, b in zip(pattern, parts, strict=True)):
+            return {"GetLayerVersionByArn": "GetLayerVersion"}.get(name, name)  # one permission for both
+    raise LookupError(f"{call.method} {call.path}")
 
 
 @cache
-def _operations() -> dict[tuple[str, tuple[str, ...]], str]:
+def _operations() -> dict[str, tuple[str, tuple[str, ...], str]]:
+    """How each operation is called, by Lambda's own model: the method, the path with {} for what is named in it, and its fixed query."""
     model = botocore.session.get_session().get_service_model("lambda")
     found = {}
     for name in model.operation_names:
         http = model.operation_model(name).http
-        found[http["method"], _pattern(http["requestUri"].partition("?")[0])] = name
+        path, _, query = http["requestUri"].partition("?")
+        found[name] = http["method"], tuple("{}" if part.startswith("{") else part for part in path.strip("/").split("/")), _find(query)
     return found
 
 
-def _pattern(path: str) -> tuple[str, ...]:
-    return tuple("{}" if part.startswith("{") else part for part in path.strip("/").split("/"))
-
-
-def _operation(method: str, path: str) -> str:
-    """The operation of a request, by Lambda's own model; the name and the number of a layer stand for any."""
-    parts = path.strip("/").split("/")
-    for (known, pattern), name in _operations().items():
-        if known == method and len(pattern) == len(parts) and all(a in ("{}", b) for a, b in zip(pattern, parts, strict=True)):
-            return name
-    raise LookupError(f"{method} {path}")
+def _find(query: str) -> str:
+    return next((part for part in query.split("&") if part.startswith("find=")), "")

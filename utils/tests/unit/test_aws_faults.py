@@ -122,6 +122,6 @@ def test_the_control_end_changes_faults():
 
 def test_every_call_is_remembered_also_one_that_meets_a_fault():
     app = behind(**{"eu-west-1": "refuse"})
-    answer(app, request(REQUEST_METHOD="POST"))
+    answer(app, request(REQUEST_METHOD="POST", QUERY_STRING="find=it"))
     seen = json.loads(answer(app, {"PATH_INFO": "/_embedded/calls", "REQUEST_METHOD": "GET"})[2])
-    assert seen == [{"key": "AKID", "region": "eu-west-1", "service": "lambda", "method": "POST", "path": "/2018-10-31/layers"}]
+    assert seen == [{"key": "AKID", "region": "eu-west-1", "service": "lambda", "method": "POST", "path": "/2018-10-31/layers", "query": "find=it"}]
