@@ -43,6 +43,19 @@ def write_facts(path: Path, **changed: object) -> None:
     facts_path.write_text(json.dumps({**facts, **asdict(archive.measure(path)), **changed}))
 
 
+def write_bill(project: Project, layer: str, *purls: str, arch: str = "amd64") -> Path:
+    """A sound document of the zip of `layer` in dist/."""
+    zipped = project.dist / project.catalogue.layer(layer).zip_name(arch)
+    own = {"type": "application", "name": layer, "version": "0.4.0", "purl": f"pkg:generic/{layer}@0.4.0?arch={arch}"}
+    own |= {"bom-ref": own["purl"], "hashes": [{"alg": "SHA-256", "content": archive.measure(zipped).sha256}]}
+    inside = [{"type": "library", "bom-ref": p, "purl": p, "name": p.split("/")[-1].split("@")[0], "version": p.split("@")[-1]} for p in purls]
+    body = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "metadata": {"component": own}, "components": inside}
+    text = json.dumps({**body, "dependencies": [{"ref": own["bom-ref"], "dependsOn": list(purls)}]})
+    path = zipped.with_suffix(".cdx.json")
+    path.write_text(text)
+    return path
+
+
 def copy_tree(root: Path) -> Project:
     """What run.sh needs, in `root`; the tools are this tree's own."""
     source = find_root()

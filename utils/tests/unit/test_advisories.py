@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from contract.bills import faults
-from faults.release_tree import copy_tree, run, write_layer
-from otel_layers import archive
+from faults.release_tree import copy_tree, run, write_bill, write_layer
 from otel_layers.errors import LayersError, UsageError
 from otel_layers.project import Project
 from otel_layers.release import advisories, bills, ignored
@@ -118,20 +117,6 @@ def osv() -> Iterator[Osv]:
         server.shutdown()
 
 
-def write_bill(project: Project, layer: str, *purls: str, arch: str = "amd64") -> Path:
-    """A sound document of the zip of `layer` in dist/."""
-    zipped = project.dist / project.catalogue.layer(layer).zip_name(arch)
-    own = {"type": "application", "name": layer, "version": "0.4.0", "purl": f"pkg:generic/{layer}@0.4.0?arch={arch}"}
-    own |= {"bom-ref": own["purl"], "hashes": [{"alg": "SHA-256", "content": archive.measure(zipped).sha256}]}
-    inside = [{"type": "library", "bom-ref": p, "purl": p, "name": p.split("/")[-1].split("@")[0], "version": p.split("@")[-1]} for p in purls]
-    body = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "metadata": {"component": own}, "components": inside}
-    text = json.dumps({**body, "dependencies": [{"ref": own["bom-ref"], "dependsOn": list(purls)}]})
-    assert faults(text) == []
-    path = zipped.with_suffix(".cdx.json")
-    path.write_text(text)
-    return path
-
-
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return copy_tree(tmp_path_factory.mktemp("advisories") / "tree")
@@ -142,7 +127,7 @@ def tree(copied: Project) -> Project:
     """A tree with two layers of known contents and nothing judged."""
     for name, purls in ((COLLECTOR, ["pkg:golang/stdlib@v1.27.3", "pkg:golang/example.org/It@v0.1.0"]), (PYTHON, ["pkg:pypi/h2@4.4.1"])):
         write_layer(copied, name, "amd64", version="0.4.0")
-        write_bill(copied, name, *purls)
+        assert faults(write_bill(copied, name, *purls).read_text()) == []
     (copied.root / "advisories.toml").unlink(missing_ok=True)
     return copied
 
