@@ -13,6 +13,7 @@ from .. import archive, process
 from ..errors import LayersError, ToolMissing, UsageError
 from ..files import temporary
 from ..project import Project
+from .index import load
 from .output import SUMS
 
 INDEX = "index.json"
@@ -48,15 +49,32 @@ def publish(tag: str) -> None:
     _gh("release", "edit", tag, "--draft=false")
 
 
-def previous(project: Project) -> dict[str, Any] | None:
-    """The index in the newest public release that has one; None when there is none yet."""
-    releases = json.loads(_gh("api", "repos/{owner}/{repo}/releases?per_page=100"))  # the newest first; gh fills in whose they are
-    public = [one for one in releases if not one["draft"] and any(asset["name"] == INDEX for asset in one["assets"])]
-    if not public:
-        return None
+def update(project: Project, tag: str, folder: Path) -> None:
+    """Notes and files of `folder` in place of those that the release of `tag` has; UsageError when its zips are not the same."""
+    if not (folder / SUMS).is_file():
+        raise UsageError(f"{folder} is no release's folder", remedy=f"./run.sh notes RECEIPT... --output-dir {folder}")
     with temporary(project, "release") as tmp:
-        _gh("release", "download", str(public[0]["tag_name"]), "--pattern", INDEX, "--dir", str(tmp))
-        found: dict[str, Any] = json.loads((tmp / INDEX).read_text(encoding="utf-8"))
+        _gh("release", "download", tag, "--pattern", SUMS, "--dir", str(tmp))
+        if _zips(tmp / SUMS) != _zips(folder / SUMS):
+            raise UsageError(f"{folder} has other zips than the release {tag}", why="what was published never changes", remedy="its own receipts")
+    _gh("release", "edit", tag, "--notes-file", str(folder / "notes.md"))
+    with _assets(project, folder) as assets:
+        _gh("release", "upload", tag, "--clobber", *(str(path) for path in assets if path.suffix != ".zip" or path.name == FOLDERS))
+
+
+def _zips(sums: Path) -> list[str]:
+    return sorted(line for line in sums.read_text(encoding="utf-8").splitlines() if line.endswith(".zip"))
+
+
+def previous(project: Project) -> list[dict[str, Any]]:
+    """The indexes of the public releases, the newest first."""
+    releases = json.loads(_gh("api", "repos/{owner}/{repo}/releases?per_page=100"))  # the newest first; gh fills in whose they are
+    tags = [str(one["tag_name"]) for one in releases if not one["draft"] and any(asset["name"] == INDEX for asset in one["assets"])]
+    found = []
+    with temporary(project, "release") as tmp:
+        for number, tag in enumerate(tags):
+            _gh("release", "download", tag, "--pattern", INDEX, "--dir", str(tmp / str(number)))
+            found.append(load(tmp / str(number) / INDEX))
     return found
 
 

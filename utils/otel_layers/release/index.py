@@ -103,6 +103,17 @@ def load(path: Path) -> dict[str, Any]:
     return found
 
 
+def united(indexes: Sequence[Index], name: str = "") -> dict[str, Any]:
+    """
+    The indexes of several releases, the newest first, as one.
+
+    Of a layer that stands in several the oldest counts: it is its own release's, which is brought up to date when the layer is taken back.
+    """
+    layers = {entry["name"]: entry for index in indexes for entry in index["layers"]}
+    newest_one = indexes[0] if indexes else {"schema": SCHEMA, "name": name, "created": ""}
+    return {**newest_one, "layers": list(layers.values())}
+
+
 def newest(index: Index) -> list[dict[str, Any]]:
     """
     The entry with the highest version of each layer and architecture that is not yanked, in the index's order.

@@ -12,6 +12,7 @@ from otel_layers.cli import main
 from otel_layers.cli.verbs.release import read_tag
 from otel_layers.errors import UsageError
 from otel_layers.project import find_root, open_project
+from otel_layers.release import index
 from otel_layers.release import receipt as receipts
 from otel_layers.release.outcome import Result
 from otel_layers.release.plan import Item, Plan, Target
@@ -166,17 +167,61 @@ def test_only_a_complete_release_is_opened(releases, tmp_path) -> None:
     assert main(["release", "open", TAG, str(path)]) == 0
 
 
-def test_the_index_of_the_newest_public_release_is_fetched(releases, tmp_path) -> None:
+def entry(name: str, yanked: str = "") -> dict:
+    """A layer of an index."""
+    wanted = json.loads(index.SCHEMA_FILE.read_text())["properties"]["layers"]["items"]["required"]
+    return {**dict.fromkeys(wanted, ""), "name": name, "yanked": yanked}
+
+
+def make_public(releases, tmp_path, tag: str, *entries: dict) -> None:
+    """A public release whose index has these layers."""
+    where = folder(tmp_path / tag.replace("/", "-"))
+    (where / "index.json").write_text(json.dumps({"schema": index.SCHEMA, "name": tag, "created": "c", "layers": entries}))
+    assert main(["release", "draft", tag, str(where)]) == 0
+    path = releases / tag.replace("/", "%2F") / "release.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **PUBLIC}))
+
+
+def test_the_next_release_goes_on_with_all_public_ones(releases, tmp_path) -> None:
     out = tmp_path / "previous.json"
-    where = folder(tmp_path)
-    (where / "index.json").write_text(json.dumps({"schema": "opentelemetry-lambda-index/1", "name": "n", "created": "c", "layers": []}))
-    assert main(["release", "draft", TAG, str(where)]) == 0
-    assert main(["release", "previous", "--output", str(out)]) == 0
-    assert json.loads(out.read_text())["name"] == CATALOGUE.name  # a draft does not count
-    (releases / TAG.replace("/", "%2F") / "release.json").write_text(json.dumps({**state(releases), **PUBLIC}))
-    assert main(["release", "previous", "--output", str(out)]) == 0
-    assert json.loads(out.read_text())["name"] == "n"
+    later = f"layer-{LAYER.folder}/2.0.0"
+
+    def previous() -> dict:
+        assert main(["release", "previous", "--output", str(out)]) == 0
+        return index.load(out)
+
+    assert main(["release", "draft", TAG, str(folder(tmp_path))]) == 0
+    assert (previous()["name"], previous()["layers"]) == (CATALOGUE.name, [])  # a draft does not count
+    make_public(releases, tmp_path, TAG, entry("a"))
+    make_public(releases, tmp_path, later, entry("b"), entry("a"))
+    assert (previous()["name"], [one["name"] for one in previous()["layers"]]) == (later, ["b", "a"])
+
+    # A layer is taken back: its own release says so, and so does every later index.
+    changed = tmp_path / TAG.replace("/", "-") / "folder"
+    (changed / "index.json").write_text(json.dumps({"schema": index.SCHEMA, "name": TAG, "created": "d", "layers": [entry("a", "loses spans")]}))
+    (changed / "notes.md").write_text("Do not use it\n")
+    assert main(["release", "update", TAG, str(changed)]) == 0
+    assert state(releases)["body"] == "Do not use it\n"
+    assert not state(releases)["isDraft"]
+    assert {one["name"]: one["yanked"] for one in previous()["layers"]} == {"b": "", "a": "loses spans"}
     assert main(["release", "previous"]) == 2
+
+
+def test_an_update_never_changes_what_was_published(releases, tmp_path) -> None:
+    where = folder(tmp_path)
+    (where / "x.zip").write_bytes(b"zip")
+    (where / "SHA256SUMS").write_text(f"{'a' * 64}  x.zip\n{'b' * 64}  notes.md\n")
+    assert main(["release", "draft", TAG, str(where)]) == 0
+    (where / "SHA256SUMS").write_text(f"{'c' * 64}  x.zip\n{'b' * 64}  notes.md\n")
+    assert main(["release", "update", TAG, str(where)]) == 2
+    (where / "SHA256SUMS").write_text(f"{'d' * 64}  notes.md\n{'a' * 64}  x.zip\n")
+    (where / "x.zip").write_bytes(b"another")
+    assert main(["release", "update", TAG, str(where)]) == 0
+    assets = releases / TAG.replace("/", "%2F") / "assets"
+    assert (assets / "x.zip").read_bytes() == b"zip"
+    assert (assets / "SHA256SUMS").read_text() == (where / "SHA256SUMS").read_text()
+    assert main(["release", "update", f"layer-{LAYER.folder}/9.9.9", str(where)]) == 1
+    assert main(["release", "update", TAG, str(tmp_path / "nothing")]) == 2
 
 
 def test_a_missing_program_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch, capsys) -> None:

@@ -26,7 +26,7 @@ VERBS = {
     "promote": Verb("receipt -> the same bytes in other regions, accounts or groups", ("aws", "release")),
     "unpublish": Verb("receipt -> layers marked as not to be used any more", ("aws", "release")),
     "notes": Verb("receipt -> release notes with ARN tables, and the index", ("release",)),
-    "release": Verb("what a workflow does of a release: plan, the earlier index, a draft on GitHub, its opening", ("release",)),
+    "release": Verb("a release on GitHub: plan, the earlier index, draft, opening, update", ("release",)),
     "advisories": Verb("what is inside the layers, against known advisories", ("release",)),
     "drift": Verb("the catalogue against AWS's regions and runtimes of now"),
     "conformance": Verb("the same events through every language's layer, with the telemetry that all must emit", ("local",)),

@@ -1,8 +1,9 @@
 """
 What a workflow does of a release beside publishing.
 
-plan: what is released, from a tag or from what is asked for. previous: the index of the newest public release, so that the next one goes on with it.
+plan: what is released, from a tag or from what is asked for. previous: the index of all public releases, so that the next one goes on with it.
 draft TAG DIR: a draft release on GitHub with the folder's files. open TAG RECEIPT...: make it public, when every required region is done.
+update TAG DIR: bring notes and index of a public release up to date, say after `unpublish`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _TAG = re.compile(r"layer-(?P<folder>.+)/(?P<version>[^/]+)")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `release`."""
-    parser.add_argument("action", choices=("plan", "previous", "draft", "open"))
-    parser.add_argument("names", nargs="*", metavar="TAG|DIR|RECEIPT", help="with draft: TAG DIR; with open: TAG RECEIPT...")
+    parser.add_argument("action", choices=("plan", "previous", "draft", "open", "update"))
+    parser.add_argument("names", nargs="*", metavar="TAG|DIR|RECEIPT", help="with draft and update: TAG DIR; with open: TAG RECEIPT...")
     parser.add_argument("--output", metavar="FILE", help="with previous: where the index goes; one without layers when nothing was released yet")
     plan = parser.add_argument_group("with plan")
     plan.add_argument("--tag", default="", help="layer-FOLDER/X.Y.Z: says folder and version")
@@ -51,15 +52,18 @@ def run(project: Project, args: argparse.Namespace) -> None:
     elif args.action == "previous":
         if not args.output:
             raise UsageError("previous needs --output FILE")
-        found = github.previous(project) or {"schema": index.SCHEMA, "name": project.catalogue.name, "created": "", "layers": []}
+        found = index.united(github.previous(project), project.catalogue.name)
         write_atomically(Path(args.output), json.dumps(found, indent=2) + "\n")
-        index.load(Path(args.output))
         console.step(f"{len(found['layers'])} layers were released before")
+    elif args.action == "update":
+        tag, folder = _two(args.action, args.names)
+        github.update(project, tag, Path(folder))
+        console.step(f"{tag} has the notes and files of {folder}")
     elif args.action == "draft":
-        tag, folder = _two(args.names)
+        tag, folder = _two(args.action, args.names)
         chosen, version = read_tag(project, tag)
         if github.state(tag) == "public":
-            console.warn(f"{tag} is public already, and stays as it is")
+            console.warn(f"{tag} is public already, and stays as it is; ./run.sh release update {tag} {folder} changes its notes")
             return
         title = f"{', '.join(layer.name for layer in chosen.layers())} {version}"
         github.draft(project, tag, Path(folder), title, beta="-" in version)
@@ -131,9 +135,9 @@ def _partitions(project: Project, spec: str, region: str) -> list[dict[str, str]
     return [{"partition": name, "home": catalogue.partitions[name], "region": region} for name in names]
 
 
-def _two(names: list[str]) -> tuple[str, str]:
+def _two(action: str, names: list[str]) -> tuple[str, str]:
     if len(names) != 2:
-        raise UsageError("draft needs two words", remedy="./run.sh release draft TAG DIR")
+        raise UsageError(f"{action} needs two words", remedy=f"./run.sh release {action} TAG DIR")
     return names[0], names[1]
 
 
