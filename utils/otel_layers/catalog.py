@@ -71,6 +71,7 @@ class Region:
     partition: str
     opt_in: bool
     required: bool
+    at: tuple[int, int]  # latitude and longitude in degrees
 
 
 @dataclass(frozen=True)
@@ -262,9 +263,17 @@ def _region(name: str, data: Any, partitions: Iterable[str]) -> Region:
     if not re.fullmatch(r"[a-z]+(-[a-z]+)+-\d", name):
         raise CatalogueError(f"layers.toml: [regions]: {name!r} is not the shape of a region's name")
     table = _Table(f"[regions] {name}", data)
-    region = Region(name, table.one_of("partition", partitions), table.take("opt-in", bool), table.take("required", bool))
+    region = Region(name, table.one_of("partition", partitions), table.take("opt-in", bool), table.take("required", bool), _place(table))
     table.done()
     return region
+
+
+def _place(table: _Table) -> tuple[int, int]:
+    found = table.take("at", list)
+    match found:
+        case [int(latitude), int(longitude)] if abs(latitude) <= 90 and abs(longitude) <= 180:
+            return latitude, longitude
+    raise CatalogueError(f"layers.toml: {table.where}: 'at' must be [latitude, longitude] in whole degrees, not {found!r}")
 
 
 def _layer_table(name: str, data: Any) -> _Table:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .. import files
+from ..policy import policy
 from . import otlp
 from .report_chart import LEGEND, chart, text
 from .report_html import Html, el, join, table
@@ -27,14 +26,12 @@ def write_html(result: Mapping[str, Any], path: Path) -> None:
 def page(result: Mapping[str, Any]) -> str:
     """The report as HTML."""
     style, script = _part("report_page.css"), _part("report_page.js")
-    # Only these two texts run; nothing is loaded from, or sent to, anywhere.
-    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
     invocations = list(result.get("invocations") or ())
     title = "Local Lambda: " + (", ".join(dict.fromkeys(str(inv.get("function", "")) for inv in invocations)) or "no invocation")
     head = el(
         "head",
         el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=policy),
+        el("meta", http_equiv="Content-Security-Policy", content=policy(style, script)),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="referrer", content="no-referrer"),
         el("title", title),
@@ -55,10 +52,6 @@ def page(result: Mapping[str, Any]) -> str:
 @functools.cache
 def _part(name: str) -> str:
     return Path(__file__).with_name(name).read_text()
-
-
-def _hash(body: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
 
 
 def _header(title: str, spans: list[otlp.Span], invocations: list[Mapping[str, Any]]) -> Html:

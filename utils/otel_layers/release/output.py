@@ -9,16 +9,18 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from ..catalog import Catalogue
 from ..errors import UsageError
-from . import maps
+from . import maps, page
 from .index import SCHEMA_FILE, Index
 
 SUMS = "SHA256SUMS"
 
 
-def texts(notes: str, index: Index) -> dict[PurePosixPath, str]:
+def texts(notes: str, index: Index, catalogue: Catalogue) -> dict[PurePosixPath, str]:
     """The texts of the folder by their path in it."""
     made = {"notes.md": notes, "index.json": json.dumps(index, indent=2) + "\n", "index.schema.json": SCHEMA_FILE.read_text(encoding="utf-8")}
+    made["index.html"] = page.render(index, catalogue)
     return {**{PurePosixPath(name): text for name, text in made.items()}, **maps.files(index)}
 
 

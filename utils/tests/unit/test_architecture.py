@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "utils/otel_layers"
 ROOMS = {"build", "local", "release", "aws", "ondemand", "triggers"}
 UPON = {"build": {"ondemand"}}  # what a Collector layer is compiled from
-BOTTOM = {"archive", "catalog", "console", "cpython", "errors", "files", "function", "process", "project", "toolchain"}
+BOTTOM = {"archive", "catalog", "console", "cpython", "errors", "files", "function", "policy", "process", "project", "toolchain"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -97,7 +97,7 @@ def test_a_region_and_a_runtime_are_one_line_each(tmp_path: Path) -> None:
     root = copy_project(tmp_path)
     text = (root / "layers.toml").read_text()
     text = text.replace("[runtimes]\n", '[runtimes]\n"python3.99" = { language = "python", os = "al2023" }\n')
-    text = text.replace("[regions]\n", '[regions]\nxx-new-1 = { partition = "aws", opt-in = false, required = false }\n')
+    text = text.replace("[regions]\n", '[regions]\nxx-new-1 = { partition = "aws", opt-in = false, required = false, at = [0, 0] }\n')
     (root / "layers.toml").write_text(text)
     listed = json.loads(run("list", "--json", cwd=root, script=root / "run.sh").stdout)
     assert "python3.99" in next(la for la in listed["layers"] if la["language"] == "python")["runtimes"]

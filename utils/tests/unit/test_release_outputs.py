@@ -10,39 +10,9 @@ import pytest
 import yaml
 from cfnlint.api import ManualArgs, lint
 from otel_layers.errors import UsageError
-from otel_layers.project import open_project
 from otel_layers.release import index, maps, notes, output
-from otel_layers.release import receipt as receipts
-from otel_layers.release import version as versions
-from otel_layers.release.outcome import Result
-from otel_layers.release.plan import Item, Plan, Target
 from otel_layers.release.snippets import SNIPPETS, fill
-
-CATALOGUE = open_project().catalogue
-REGIONS = [r.name for r in CATALOGUE.regions.values() if r.required][:3]
-COLLECTOR = next(la for la in CATALOGUE.layers.values() if la.role == "collector")
-LANGUAGE = next(la for la in CATALOGUE.layers.values() if la.role == "language")
-COUNTS = {"console": 1, "sam": 1, "terraform": 1, "cdk": 1, "cli": 1}
-
-
-def receipt(version="0.4.0", layers=(COLLECTOR, LANGUAGE), regions=REGIONS, public=True, sha="ab", group="prod", yanked=""):
-    items = []
-    for layer in layers:
-        for arch, spelling in (("amd64", "x86_64"), ("arm64", "arm64")):
-            name = versions.layer_name(layer.name, arch, version, "", group)
-            facts = (layer.description, "Apache-2.0", layer.runtimes, spelling, layer.zip_name(arch), sha * 32, "q83v", 1000, 2000, "c" * 40)
-            items.append(Item(name, layer.name, arch, version, layer.language, layer.role, *facts))
-    targets = tuple(Target(r, True, False) for r in regions)
-    made = receipts.new(Plan("aws", "aws", public, tuple(items), targets, (), group), "123456789012")
-    made.yanked = {item.name: yanked for item in items} if yanked else {}
-    for region in regions:
-        for item in items:
-            made.record(Result(item.name, region, "published", f"arn:aws:lambda:{region}:123456789012:layer:{item.name}:1", 1, public))
-    return made
-
-
-def made(*found, previous=None):
-    return index.make(found or [receipt()], CATALOGUE.name, previous)
+from unit.release_parts import CATALOGUE, COLLECTOR, LANGUAGE, REGIONS, made, receipt
 
 
 def example():
@@ -209,11 +179,11 @@ def test_the_folder_of_a_release_is_whole_and_its_sums_hold(tmp_path):
     zipped.write_bytes(b"zip")
     folder = tmp_path / "release"
     for version in ("0.3.0", "0.4.0"):  # the second takes the first one's place
-        output.write(folder, output.texts("notes", made(receipt(version))), [zipped])
+        output.write(folder, output.texts("notes", made(receipt(version)), CATALOGUE), [zipped])
     assert subprocess.run(["sha256sum", "-c", "--quiet", output.SUMS], cwd=folder, check=False).returncode == 0
     summed = {line.split("  ")[1] for line in (folder / output.SUMS).read_text().splitlines()}
     assert summed == {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {output.SUMS}
-    assert {"notes.md", "index.json", "index.schema.json", "x.zip", "sam/template.yaml", "terraform/main.tf"} <= summed
+    assert {"notes.md", "index.html", "index.json", "index.schema.json", "x.zip", "sam/template.yaml", "terraform/main.tf"} <= summed
     assert json.loads((folder / "index.json").read_text())["layers"][0]["version"] == "0.4.0"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["release", "x.zip"]
 
@@ -222,8 +192,8 @@ def test_another_folder_is_not_overwritten_and_a_failure_leaves_nothing(tmp_path
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/file").write_text("precious")
     with pytest.raises(UsageError, match="is no release's folder"):
-        output.write(tmp_path / "mine", output.texts("notes", made()), [])
+        output.write(tmp_path / "mine", output.texts("notes", made(), CATALOGUE), [])
     with pytest.raises(UsageError, match="cannot write"):
-        output.write(tmp_path / "new", output.texts("notes", made()), [tmp_path / "missing.zip"])
+        output.write(tmp_path / "new", output.texts("notes", made(), CATALOGUE), [tmp_path / "missing.zip"])
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
     assert (tmp_path / "mine/file").read_text() == "precious"

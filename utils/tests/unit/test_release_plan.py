@@ -127,7 +127,7 @@ def test_a_zip_from_before_a_runtime_was_added_is_named():
 
 def test_adding_a_region_or_a_runtime_is_one_line_of_the_catalogue(tmp_path):
     text = (find_root() / "layers.toml").read_text()
-    text = text.replace("[regions]\n", '[regions]\nxx-north-1 = { partition = "aws", opt-in = false, required = true }\n')
+    text = text.replace("[regions]\n", '[regions]\nxx-north-1 = { partition = "aws", opt-in = false, required = true, at = [0, 0] }\n')
     text = text.replace("[runtimes]\n", '[runtimes]\n"python3.99" = { language = "python", os = "al2023" }\n')
     (tmp_path / "layers.toml").write_text(text)
     changed = catalog.load(tmp_path / "layers.toml")

@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-dir",
         metavar="DIR",
-        help="write everything that a release has to DIR: notes, index and its schema, maps, zips and SBOMs of dist/, SHA256SUMS",
+        help="write everything that a release has to DIR: notes, ARN page, index and its schema, maps, zips and SBOMs of dist/, SHA256SUMS",
     )
     parser.add_argument("--previous", metavar="INDEX", help="an earlier index.json, whose releases join the new one")
     parser.add_argument("--table", action="store_true", help="only the ARN tables, for reading on a terminal")
@@ -38,7 +38,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
     text = "\n\n".join(notes.arn_table(r) for r in found) if args.table else notes.markdown(found, changed(project, found)).rstrip()
     if args.output_dir:
         folder = Path(args.output_dir).resolve()
-        output.write(folder, output.texts(text + "\n", made), artefacts(project, found))
+        output.write(folder, output.texts(text + "\n", made, project.catalogue), artefacts(project, found))
         console.step(f"wrote {args.output_dir}")
     if args.output:
         write_atomically(Path(args.output), text + "\n")
