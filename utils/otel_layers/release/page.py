@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..catalog import Catalogue
 from ..policy import policy
+from . import version as versions
 from .index import Index, newest
 from .snippets import SNIPPETS, WRAPPER
 
@@ -26,11 +27,10 @@ def render(index: Index, catalogue: Catalogue) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    recommended = newest({**index, "layers": [entry for entry in index["layers"] if "yanked" not in entry]})
     text = environment.get_template("page.html.j2").render(
         index=index,
-        recommended=recommended,
-        yanked=dict.fromkeys((entry["layer"], entry["version"], entry["yanked"]) for entry in index["layers"] if "yanked" in entry),
+        recommended=[(entry, _version(entry)["version"]) for entry in newest(index)],
+        yanked=dict.fromkeys((entry["layer"], entry["version"], entry["yanked"]) for entry in index["layers"] if entry["yanked"]),
         policy=policy(style, script),
         style=Markup(style),  # noqa: S704 - our own files
         script=Markup(script),  # noqa: S704
@@ -56,17 +56,31 @@ def data(index: Index, catalogue: Catalogue) -> dict[str, Any]:
         "architectures": sorted({entry["architecture"] for entry in entries}, reverse=True),
         "regions": _regions(index, catalogue),
         "home": catalogue.home_region.name,
-        "layers": [_entry(entry, catalogue) for entry in entries],
+        "layers": [_entry(entry, catalogue) for entry in _offered(entries)],
         "snippets": [{"key": snippet.key, "title": snippet.title, "text": snippet.text} for snippet in SNIPPETS],
         "wrapper": WRAPPER,
     }
 
 
+def _offered(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The entries, those of the group that users shall find first; of several builds of one development version the newest."""
+    found: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    for entry in sorted(entries, key=lambda entry: versions.GROUPS.index(entry["group"])):
+        found.setdefault((entry["layer"], entry["group"], entry["version"], entry["arch"]), entry)
+    return list(found.values())
+
+
 def _entry(entry: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any]:
-    kept = {key: entry[key] for key in ("layer", "version", "architecture", "language", "role", "runtimes", "zippedBytes", "public")}
+    kept = {key: entry[key] for key in ("layer", "architecture", "language", "role", "runtimes", "zippedBytes", "public", "yanked")}
     known = catalogue.layers.get(entry["layer"])
-    more = {"yanked": entry["yanked"]} if "yanked" in entry else {}
-    return {**kept, **more, "description": known.description if known else "", "arns": packed(entry["arns"])}
+    return {**kept, **_version(entry), "description": known.description if known else "", "arns": packed(entry["arns"])}
+
+
+def _version(entry: Mapping[str, Any]) -> dict[str, str]:
+    """A version in words, and as it stands in the address."""
+    if entry["group"] == versions.GROUPS[0]:
+        return {"version": entry["version"], "pin": entry["version"]}
+    return {"version": f"{entry['version']} ({entry['group']})", "pin": f"{entry['version']}_{entry['group']}"}
 
 
 def packed(arns: Mapping[str, str]) -> list[tuple[str, list[str]]]:

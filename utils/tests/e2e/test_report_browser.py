@@ -1,24 +1,17 @@
 """The HTML report in a real browser: it draws, opens, follows links, and asks the network for nothing."""
 
-import http.server
 import json
-import os
 import re
-import shutil
-import subprocess
-import threading
-from contextlib import contextmanager
 
 import pytest
+from e2e.browser import HOSTILE, NEEDED, browse, title
 from otel_layers.local import report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine (apt-get install chromium)")
+pytestmark = NEEDED
 
 START = 1_800_000_000_000_000_000
 MS = 1_000_000
 A, B = "5b8efff798038103d269b633813fc60c", "9a1c0e4cf7981b03d269b633813fc611"
-HOSTILE = "<script>document.title='pwned'</script><img src=http://elsewhere.example/name onerror=document.title='pwned'>"
 
 # Runs in a page around the report and writes what it finds into its own title.
 PROBE = """<!doctype html><title>waiting</title><link rel=icon href="data:,"><iframe id=f width=WIDTH height=900 src="/report.html"></iframe><script>
@@ -85,60 +78,6 @@ def told():
         "platform": [{"time": "2027-01-15T08:00:00.000Z", "type": HOSTILE, "record": {"a": HOSTILE}}],
         "logs": [{"time": "2027-01-15T08:00:00.000Z", "source": "function", "text": HOSTILE}],
     }
-
-
-@contextmanager
-def site(pages):
-    """(port, asked): a server of `pages`; `asked` fills with "HOST PATH" of every request that arrives."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(f"{self.headers['Host'].partition(':')[0]} {self.path}")
-            body = pages.get(self.path.partition("?")[0], "").encode()
-            self.send_response(200 if body else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server.server_address[1], asked
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def browse(tmp_path, pages, address):
-    """(DOM after the scripts ran, console messages, requests): every host name leads to our own server, so that nothing goes unseen."""
-    with site(pages) as (port, asked):
-        command = [CHROMIUM, "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-        command += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--no-proxy-server", "--enable-logging=stderr"]
-        command += [
-            f"--user-data-dir={tmp_path / 'profile'}",
-            f"--host-resolver-rules=MAP * 127.0.0.1:{port}",
-            "--virtual-time-budget=5000",
-            "--window-size=1600,1000",
-        ]
-        command += ["--no-sandbox"]  # it cannot be had everywhere, and the page is our own
-        env = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-        done = subprocess.run(
-            [*command, "--dump-dom", f"http://report.example{address}"], env=env, capture_output=True, text=True, timeout=120, check=True
-        )
-    # The browser itself asks its maker for the time of day, whatever page it shows.
-    return done.stdout, re.findall(r"CONSOLE[^\n]*", done.stderr), [one for one in asked if not one.startswith("clients2.google.com /time/")]
-
-
-def title(dom):
-    import html
-
-    return html.unescape(re.search(r"<title>(.*?)</title>", dom, re.DOTALL)[1])
 
 
 @pytest.mark.parametrize("width", [1280, 420])

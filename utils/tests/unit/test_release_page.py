@@ -80,16 +80,29 @@ def test_nothing_in_the_page_names_another_place():
 
 
 def test_the_tables_have_the_newest_arns_and_no_yanked_one():
-    index = made(receipt("0.3.0"), receipt("0.4.0"), receipt("0.5.0", layers=(LANGUAGE,)))
-    for entry in index["layers"]:
-        if entry["version"] == "0.5.0":
-            entry["yanked"] = "it loses spans"
+    index = made(receipt("0.3.0"), receipt("0.4.0"), receipt("0.5.0", layers=(LANGUAGE,), yanked="it loses spans"))
     text = page.render(index, CATALOGUE)
     tables = text[text.index('id="all"') : text.index("<footer>")]
     wanted = {arn for entry in index["layers"] if entry["version"] == "0.4.0" for arn in entry["arns"].values()}
     assert set(re.findall(r"<td>(\S+)", tables)) == wanted
     assert f"{LANGUAGE.name} 0.5.0: it loses spans" in tables
     assert tables.count("it loses spans") == 1, "both architectures are one line"
+
+
+def test_versions_of_other_groups_come_behind_and_say_so():
+    index = made(receipt("0.5.0", group="beta"), receipt("0.4.0"), receipt("0.5.0", group="dev"))
+    found = [(e["version"], e["pin"]) for e in page.data(index, CATALOGUE)["layers"] if (e["layer"], e["architecture"]) == (LANGUAGE.name, "arm64")]
+    assert found == [("0.4.0", "0.4.0"), ("0.5.0 (beta)", "0.5.0_beta"), ("0.5.0 (dev)", "0.5.0_dev")]
+    assert f"<summary>{LANGUAGE.name} 0.5.0 (beta), arm64</summary>" in page.render(made(receipt("0.5.0", group="beta")), CATALOGUE)
+
+
+def test_of_one_development_version_the_newest_build_is_offered():
+    old, new = made(receipt("0.0.0-dev", sha="ab")), receipt("0.0.0-dev", sha="cd")
+    for entry in old["layers"]:
+        entry["name"] += "-old"
+    index = made(new, previous=old)
+    assert len(index["layers"]) == 8
+    assert [e["arns"] for e in page.data(index, CATALOGUE)["layers"]] == [page.packed(e["arns"]) for e in index["layers"] if e["sha256"] == "cd" * 32]
 
 
 def test_private_layers_are_said_to_be_private():

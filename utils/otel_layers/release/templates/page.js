@@ -23,7 +23,7 @@
   const partitionOf = (region) => regions.get(region).partition;
   const inPartition = (entry, partition) => entry.arns.some(([, names]) => names.some((name) => partitionOf(name) === partition));
   const entriesOf = (layer) => data.layers.filter((entry) => entry.layer === layer);
-  const isYanked = (entry) => entry.yanked !== undefined;
+  const isYanked = (entry) => entry.yanked !== "";
   const forRuntime = (entry, runtime) => !entry.runtimes.length || entry.runtimes.includes(runtime);
   const layersOf = (role, language) => distinct(data.layers.filter((e) => e.role === role && e.language === language).map((e) => e.layer));
 
@@ -60,9 +60,9 @@
     // The last layer of a set is what it is for; one before it is the Collector.
     const parts = [...set].reverse().map((layer, n) => {
       const here = fitting(layer, s).filter((entry) => arnIn(entry, s.region));
-      pick(VERSIONS[n], here.map(({ version }) => version), "");
+      pick(VERSIONS[n], here.map(({ pin }) => pin), "");
       const newest = newestIn(layer, s, s.region);
-      return { layer, key: VERSIONS[n], here, newest, entry: s[VERSIONS[n]] ? here.find((e) => e.version === s[VERSIONS[n]]) : newest };
+      return { layer, key: VERSIONS[n], here, newest, entry: s[VERSIONS[n]] ? here.find((e) => e.pin === s[VERSIONS[n]]) : newest };
     });
     if (parts.length < 2) s[VERSIONS[1]] = "";
     pick("tool", data.snippets.map(({ key }) => key), data.snippets[0].key);
@@ -107,7 +107,7 @@
   const nameOf = (region, more = "") => [region + more, regions.get(region).place].filter(Boolean).join(", ");
   const setChoice = (set) => ({ value: String(set), text: ["", "One layer", "Two layers"][set.length], more: set.join("\n") });
   const versionChoices = ({ here, newest }) => {
-    const pinned = here.map((e) => ({ value: e.version, text: e.version + (isYanked(e) ? " (yanked)" : "") }));
+    const pinned = here.map((e) => ({ value: e.pin, text: e.version + (isYanked(e) ? " (yanked)" : "") }));
     return [{ value: "", text: newest ? `Newest: ${newest.version}` : here.length ? "Choose: all are yanked" : "None here" }, ...pinned];
   };
 
@@ -190,7 +190,7 @@
   const warnings = (s, parts) => parts.flatMap(({ entry }) => {
     if (!entry) return [];
     const texts = [];
-    if (isYanked(entry)) texts.push(`${entry.layer} ${entry.version} was yanked: ${entry.yanked} Choose another version.`);
+    if (isYanked(entry)) texts.push(`${entry.layer} ${entry.version} was taken back (yanked), do not use it: ${entry.yanked}`);
     if (!entry.public) texts.push(`${entry.layer} ${entry.version} is private: only the account that published it can use it.`);
     return texts.map((text) => make("p", { className: "note warn" }, text));
   });
