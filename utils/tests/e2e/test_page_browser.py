@@ -403,7 +403,8 @@ def test_the_accessibility_tree_names_everything_and_announces_what_changes(brow
         assert (before != after, "2 ARNs" in after, "arm64" in after) == (True, True, True)
         said = shown.locator("#said").text_content()
         shown.get_by_role("button", name=f"Copy the ARN of {LANGUAGE.name}").click()
-        shown.wait_for_function("said => document.getElementById('said').textContent !== said", arg=said)
+        # Other characters, though they look the same: the same ones would not be read out again.
+        shown.wait_for_function("said => document.getElementById('said').textContent === said + '\\u00a0'", arg=said)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -446,18 +447,19 @@ def test_without_javascript_every_newest_arn_is_in_a_table(browser):
         nothing_else(shown)
 
 
+def sheets(shown):
+    return len(re.findall(rb"/Type\s*/Page\b", shown.pdf()))
+
+
 def test_it_prints_what_was_chosen_and_without_javascript_the_tables(browser):
     with browser.opened(render(full()), f"#layers={PAIR}", color_scheme="dark") as shown:
         shown.emulate_media(media="print", color_scheme="dark")
         seen = {one: shown.locator(one).first.is_visible() for one in ("#arns code", "#snippet", "#summary", "#choices", "#all", "button")}
         assert seen == {"#arns code": True, "#snippet": True, "#summary": True, "#choices": False, "#all": False, "button": False}
         assert shown.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
-        assert shown.pdf().startswith(b"%PDF-")
+        assert sheets(shown) == 1
     with browser.opened(render(full()), java_script_enabled=False) as shown:
-        closed = shown.locator("td").first.bounding_box()
-        shown.emulate_media(media="print")
-        assert (closed or {"height": 0})["height"] == 0
-        assert shown.locator("td").first.bounding_box()["height"] > 10
+        assert sheets(shown) > len(LAYERS), "closed details are printed too"
 
 
 @pytest.mark.parametrize("width", [320, 700, 1280])
