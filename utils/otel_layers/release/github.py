@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from .index import load
 from .output import SUMS
 
 INDEX = "index.json"
+BILLS = "*.cdx.json"
 FOLDERS = "folders.zip"  # a release on GitHub has files only: the folder's folders are in it
 
 
@@ -68,14 +70,28 @@ def _zips(sums: Path) -> list[str]:
 
 def previous(project: Project) -> list[dict[str, Any]]:
     """The indexes of the public releases, the newest first."""
-    releases = json.loads(_gh("api", "repos/{owner}/{repo}/releases?per_page=100"))  # the newest first; gh fills in whose they are
-    tags = [str(one["tag_name"]) for one in releases if not one["draft"] and any(asset["name"] == INDEX for asset in one["assets"])]
     found = []
     with temporary(project, "release") as tmp:
-        for number, tag in enumerate(tags):
+        for number, tag in enumerate(_public(INDEX)):
             _gh("release", "download", tag, "--pattern", INDEX, "--dir", str(tmp / str(number)))
             found.append(load(tmp / str(number) / INDEX))
     return found
+
+
+def with_bills() -> list[str]:
+    """The tags of the public releases that have bills of materials, among the newest hundred."""
+    return _public(BILLS)
+
+
+def bills(tag: str, folder: Path) -> None:
+    """Fetch the bills of materials of the layers in the release of `tag` into `folder`."""
+    _gh("release", "download", tag, "--pattern", BILLS, "--dir", str(folder))
+
+
+def _public(pattern: str) -> list[str]:
+    """The tags of the newest hundred releases that are public and have a file whose name matches, the newest first."""
+    releases = json.loads(_gh("api", "repos/{owner}/{repo}/releases?per_page=100"))  # the newest first; gh fills in whose they are
+    return [str(one["tag_name"]) for one in releases if not one["draft"] and fnmatch.filter([asset["name"] for asset in one["assets"]], pattern)]
 
 
 @contextmanager

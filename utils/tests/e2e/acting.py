@@ -165,8 +165,8 @@ class Runner:
         self.state = home / "state"
         (self.state / "releases").mkdir(parents=True)
 
-    def run(self, event: str, payload: Mapping[str, object], *, workflow: str = "", variables: Mapping[str, str] | None = None) -> Run:
-        """What happens when GitHub says `event`: in all workflows, or in the one that is named."""
+    def run(self, event: str, payload: Mapping[str, object], *, workflow: str = "", job: str = "", variables: Mapping[str, str] | None = None) -> Run:
+        """What happens when GitHub says `event`: in all workflows, or in the one that is named; in all jobs, or in one and those that it needs."""
         (self.home / "event.json").write_text(json.dumps(payload))
         kept = self.home / f"artefacts-{len(list(self.home.glob('artefacts-*')))}"
         given = {
@@ -189,6 +189,7 @@ class Runner:
             "--workflows",
             f".github/workflows/{workflow}",
         ]
+        command += ["--job", job] if job else []
         for runner in {one.runner for one in catalog.ARCHITECTURES.values()}:
             command += ["--platform", f"{runner}=-self-hosted"]
         command += ["--no-skip-checkout", "--no-cache-server", "--concurrent-jobs", "2"]

@@ -224,6 +224,29 @@ def test_an_update_never_changes_what_was_published(releases, tmp_path) -> None:
     assert main(["release", "update", TAG, str(tmp_path / "nothing")]) == 2
 
 
+def test_the_bills_of_each_folders_newest_public_release_are_fetched(releases, tmp_path, monkeypatch) -> None:
+    output = tmp_path / "output"
+    monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+    assert main(["release", "bills", str(tmp_path / "none"), "--github"]) == 0
+    assert (list((tmp_path / "none").iterdir()), output.read_text()) == ([], "tags=[]\n")
+    where = folder(tmp_path)
+    one, other = (f"layer-{name}/" for name in list(dict.fromkeys(la.folder for la in CATALOGUE.layers.values()))[:2])
+    public = [one + "1.9.0", one + "1.10.0", one + "1.11.0-rc.1", other + "0.1.0-rc.1", other + "0.1.0-rc.2"]
+    for tag in [*public, one + "2.0.0"]:
+        for bill in where.glob("*.cdx.json"):
+            bill.unlink()
+        name = tag.replace("/", "-")
+        (where / f"{name}.cdx.json").write_text(json.dumps({"of": tag}))
+        assert main(["release", "draft", tag, str(where)]) == 0
+        if tag in public:
+            (releases / tag.replace("/", "%2F") / "release.json").write_text(json.dumps({**state(releases, tag), **PUBLIC}))
+    assert main(["release", "bills", str(tmp_path / "bills"), "--github"]) == 0
+    assert {json.loads(path.read_text())["of"] for path in (tmp_path / "bills").iterdir()} == {one + "1.10.0", other + "0.1.0-rc.2"}
+    assert json.loads(output.read_text().splitlines()[-1].removeprefix("tags=")) == sorted([one + "1.10.0", other + "0.1.0-rc.2"])
+    assert main(["release", "bills", str(tmp_path / "bills")]) == 2
+    assert main(["release", "bills"]) == 2
+
+
 def test_a_missing_program_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["release", "draft", TAG, str(folder(tmp_path))]) == 4

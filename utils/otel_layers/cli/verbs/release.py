@@ -2,6 +2,7 @@
 What a workflow does of a release beside publishing.
 
 plan: what is released, from a tag or from what is asked for. previous: the index of all public releases, so that the next one goes on with it.
+bills DIR: the bills of materials of each folder's newest public release, for `advisories`.
 draft TAG DIR: a draft release on GitHub with the folder's files. open TAG RECEIPT...: make it public, when every required region is done.
 update TAG DIR: bring notes and index of a public release up to date, say after `unpublish`.
 """
@@ -30,8 +31,10 @@ _TAG = re.compile(r"layer-(?P<folder>.+)/(?P<version>[^/]+)")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `release`."""
-    parser.add_argument("action", choices=("plan", "previous", "draft", "open", "update"))
-    parser.add_argument("names", nargs="*", metavar="TAG|DIR|RECEIPT", help="with draft and update: TAG DIR; with open: TAG RECEIPT...")
+    parser.add_argument("action", choices=("plan", "previous", "bills", "draft", "open", "update"))
+    parser.add_argument(
+        "names", nargs="*", metavar="TAG|DIR|RECEIPT", help="with bills: DIR; with draft and update: TAG DIR; with open: TAG RECEIPT..."
+    )
     parser.add_argument("--output", metavar="FILE", help="with previous: where the index goes; one without layers when nothing was released yet")
     plan = parser.add_argument_group("with plan")
     plan.add_argument("--tag", default="", help="layer-FOLDER/X.Y.Z: says folder and version")
@@ -39,7 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     plan.add_argument("--partition", default="", help="partitions, separated by commas, or all (default: the catalogue's, or that of --region)")
     plan.add_argument("-r", "--region", default="", help="regions of one partition, separated by commas, or all (default: all)")
     plan.add_argument("--config", default="", metavar="FILE", help="build the Collector with what FILE, a path in this repository, names")
-    plan.add_argument("--github", action="store_true", help="write each key to $GITHUB_OUTPUT, for the jobs that follow")
+    parser.add_argument(
+        "--github", action="store_true", help="with plan: write each key to $GITHUB_OUTPUT, for the jobs that follow; with bills: tags"
+    )
 
 
 def run(project: Project, args: argparse.Namespace) -> None:
@@ -59,6 +64,10 @@ def run(project: Project, args: argparse.Namespace) -> None:
         tag, folder = _two(args.action, args.names)
         github.update(project, tag, Path(folder))
         console.step(f"{tag} has the notes and files of {folder}")
+    elif args.action == "bills":
+        tags = _bills(args.names)
+        if args.github:
+            workflow.hand_on({"tags": tags})
     elif args.action == "draft":
         tag, folder = _two(args.action, args.names)
         chosen, version = read_tag(project, tag)
@@ -133,6 +142,26 @@ def _partitions(project: Project, spec: str, region: str) -> list[dict[str, str]
     for name in names:
         catalogue.select_regions("all", name)
     return [{"partition": name, "home": catalogue.partitions[name], "region": region} for name in names]
+
+
+def _bills(names: list[str]) -> list[str]:
+    """Fetch them into the new folder that is named; the tags that they are of."""
+    if len(names) != 1:
+        raise UsageError("bills needs a folder", remedy="./run.sh release bills DIR")
+    folder = Path(names[0])
+    if folder.exists():
+        raise UsageError(f"{folder} is there already", remedy="a new folder: what is in it is of one time")
+    newest: dict[str, re.Match[str]] = {}
+    for found in sorted(
+        filter(None, map(_TAG.fullmatch, github.with_bills())), key=lambda m: ("-" not in m["version"], versions.order(m["version"]))
+    ):
+        newest[found["folder"]] = found  # a pre-release only where there is no release
+    tags = sorted(found[0] for found in newest.values())
+    folder.mkdir(parents=True)
+    for tag in tags:
+        github.bills(tag, folder)
+    console.step(f"{len(list(folder.iterdir()))} bills of materials of {', '.join(tags) or 'no release: none is public yet'}")
+    return tags
 
 
 def _two(action: str, names: list[str]) -> tuple[str, str]:
