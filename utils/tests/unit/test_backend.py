@@ -73,7 +73,8 @@ def post(backend, body, headers=PROTOBUF, path="/v1/traces", connection=None):
 
 
 def channel(backend, **options):
-    return grpc.insecure_channel(f"127.0.0.1:{backend.grpc_port}", options=[("grpc.enable_http_proxy", 0)], **options)
+    own = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]  # else channels share a connection, and its end
+    return grpc.insecure_channel(f"127.0.0.1:{backend.grpc_port}", options=own, **options)
 
 
 def test_http_protobuf_is_stored_as_received(backend):
