@@ -171,8 +171,9 @@ def publish(
     `zips`: by layer name, when they are not those of dist/. `resume`: the command that finishes it, when it is not `publish --resume`.
     """
     plan = receipt.plan
-    for name, reason in receipt.yanked.items():
-        raise UsageError(f"{name} was taken back: {reason}", why=f"{path.name} says so", remedy="publish under another version")
+    for name, reason in {**receipts.taken_back(project.dist), **receipt.yanked}.items():
+        if any(item.name == name for item in plan.items):
+            raise UsageError(f"{name} was taken back: {reason}", why="its receipt says so", remedy="publish under another version")
     region_timeout = region_timeout or time_for(plan)
     check_store(plan, bucket)
     calls = within(access, region_timeout)

@@ -66,11 +66,12 @@ class ExecutionEnvironment:
         self._server = Server(listeners[0], self._handle, "api")
         self._forwarders, self._unwatch = self._forward(listeners[1:], forwards, endpoints)
         self._froze = endpoints.froze
+        self._added = variables.added(endpoints, self._places)
         self._variables = variables.runtime(
             function,
             runtime,
             self._places,
-            variables.added(endpoints, self._places),
+            self._added,
             variables.log_stream(stamp(time.monotonic_ns())),
             mode,
         )
@@ -255,7 +256,7 @@ class ExecutionEnvironment:
         began = time.monotonic_ns()
         kills = self._sandbox.memory_kills()
         events.init_start(telemetry, self.function, self.made, self.mode.variable, phase, began)
-        inherited = variables.extension(self._variables)
+        inherited = variables.extension(self._variables, self._added)
         for name, extension in generation.extensions.items():
             extension.started_at = self._start(f"extension:{name}", [f"{self._places.opt}/extensions/{name}"], inherited, "/")
         with generation.changed:  # as on Lambda, the runtime starts when every external extension has registered

@@ -24,6 +24,9 @@ class Places:
     plain: bool
 
 
+_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+# With either, the endpoint is the function's own and no longer the Collector's (docs/decisions/0003).
+_CONFIGURED = ("OPENTELEMETRY_COLLECTOR_CONFIG_URI", "OPENTELEMETRY_COLLECTOR_CONFIG_FILE")
 INSIDE = Places("/var/task", "/var/runtime", "/var/lang", "/opt", "127.0.0.1:9001", plain=False)
 
 
@@ -36,13 +39,15 @@ def added(endpoints: Endpoints, places: Places) -> dict[str, str]:
     """What the local Lambda adds unless the function's template sets it: where backend and embedded AWS are, that it wants the account."""
     backend = endpoints.backend_http and (f"{endpoints.backend_http[0]}:{endpoints.backend_http[1]}" if places.plain else "127.0.0.1:14318")
     aws = endpoints.aws and (f"{endpoints.aws[0]}:{endpoints.aws[1]}" if places.plain else "127.0.0.1:4566")
-    out = {"OTEL_LAMBDA_ACCOUNT": "true", **({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{backend}"} if backend else {})}
+    out = {"OTEL_LAMBDA_ACCOUNT": "true", **({_ENDPOINT: f"http://{backend}"} if backend else {})}
     return {**out, "AWS_ENDPOINT_URL": f"http://{aws}"} if aws else out
 
 
 def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[str, str], log_stream: str, mode: Mode) -> dict[str, str]:
     """The runtime's variables: the function's own win over Lambda's defaults, never over the reserved ones."""
     opt, task = places.opt, places.task
+    if any(function.environment.get(name) for name in _CONFIGURED):
+        extra = {name: value for name, value in extra.items() if name != _ENDPOINT}  # else the function would send past its Collector
     defaults = {
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
@@ -80,10 +85,10 @@ def runtime(function: Function, made: Runtime, places: Places, extra: Mapping[st
     return {**defaults, "AWS_DEFAULT_REGION": function.region, **own, **reserved}
 
 
-def extension(variables: Mapping[str, str]) -> dict[str, str]:
-    """What of the runtime's variables an extension gets: nothing that begins with an underscore, no handler, no runtime internals."""
+def extension(variables: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
+    """What an extension gets: `extra`, and of the runtime's variables nothing that begins with an underscore, no handler, no runtime internals."""
     hidden = ("AWS_EXECUTION_ENV", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR")
-    return {k: v for k, v in variables.items() if not k.startswith("_") and k not in hidden}
+    return {**extra} | {k: v for k, v in variables.items() if not k.startswith("_") and k not in hidden}
 
 
 def log_stream(at: str) -> str:

@@ -159,14 +159,19 @@ def _checked(kind: type[Any], entry: Any, **convert: Any) -> dict[str, Any]:
     return {key: convert[key](value) if key in convert else value for key, value in entry.items()}
 
 
+def taken_back(dist: Path) -> dict[str, str]:
+    """Why, by layer name, for everything that any receipt in dist/receipts says is taken back."""
+    return {name: why for path in sorted((dist / "receipts").glob("*.json")) for name, why in load(path).yanked.items()}
+
+
 def newest(dist: Path, layers: Iterable[str] = (), arch: str = "", region: str = "", group: str = "") -> tuple[Path, Receipt] | None:
     """The receipt in dist/receipts that was written last and has an ARN, not yanked, of one of `layers` for `arch` in `region`, `group` ('': any)."""
-    wanted = set(layers)
+    wanted, bad = set(layers), {*taken_back(dist)}
     for path in sorted((dist / "receipts").glob("*.json"), key=lambda p: p.stat().st_mtime_ns, reverse=True):
         found = load(path)
         if group not in ("", found.plan.group):
             continue
-        names = {i.name for i in found.plan.items if (not wanted or i.layer in wanted) and arch in ("", i.arch)} - {*found.yanked}
+        names = {i.name for i in found.plan.items if (not wanted or i.layer in wanted) and arch in ("", i.arch)} - bad
         if any(r.name in names and r.status in DONE and region in ("", r.region) for r in found.results.values()):
             return path, found
     return None

@@ -60,6 +60,14 @@ def test_the_readme_shows_every_layer_of_the_catalogue() -> None:
     assert rows == list(project.open_project().catalogue.layers)
 
 
+def test_the_readme_names_the_runtimes_and_architectures_that_the_layers_are_for() -> None:
+    catalogue = project.open_project().catalogue
+    said = (ROOT / "README.md").read_text().partition("They work with the runtimes ")[2].partition(" follow.")[0]
+    languages = {name for layer in catalogue.layers.values() for name in layer.runtimes}
+    assert set(re.findall(r"\b[a-z]+\d+\.\d+\b", said)) == languages
+    assert all(architecture.aws in said for layer in catalogue.layers.values() for architecture in catalogue.select_architectures("all", layer))
+
+
 def test_the_readme_has_a_transcript_of_what_is_printed() -> None:
     text = (ROOT / "README.md").read_text()
     shown = text[text.index("<!-- transcript -->") : text.index("<!-- end of transcript -->")]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from e2e.local_parts import HERE, PROJECT, function
 from otel_layers import build
+from otel_layers.aws import standing
 from otel_layers.cli.session import session
 from otel_layers.function import Function
 from otel_layers.local import otlp
@@ -117,6 +118,41 @@ def test_the_sample_as_the_readme_shows_it(tmp_path: Path, zips: list[Path]) -> 
     assert {e["type"] for e in result["platform"]} >= {"platform.initStart", "platform.runtimeDone", "platform.report"}
     assert "<html" in page.read_text()
     assert "linked from" in done.stdout
+
+
+_MINE = """
+receivers: {otlp: {protocols: {http: {endpoint: localhost:4318}}}}
+exporters: {otlphttp: {%s: http://127.0.0.1:14318}}
+service: {pipelines: {traces: {receivers: [otlp], exporters: [otlphttp]}}}
+"""
+
+
+@pytest.mark.parametrize(("key", "arrive"), [("endpoint", 2), ("endpoit", 0)])
+def test_with_a_configuration_of_its_own_the_function_sends_through_its_collector(tmp_path: Path, zips: list[Path], key: str, arrive: int) -> None:
+    """So a mistake in it is seen here as it would be in AWS."""
+    code, out = tmp_path / "code", tmp_path / "out.json"
+    code.mkdir()
+    (code / "app.py").write_text("def handler(event, context): return 'done'")
+    (code / "collector.yaml").write_text(_MINE % key)
+    layers = [word for path in zips for word in ("--layer", path)]
+    mine = ("--env", "AWS_LAMBDA_EXEC_WRAPPER=/opt/otel-handler", "--env", "OPENTELEMETRY_COLLECTOR_CONFIG_URI=/var/task/collector.yaml")
+    done = run("invoke", "--code", code, "--handler", "app.handler", *layers, *mine, "--repeat", 2, "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(out.read_text())["counts"]["backend"]["spans"]["received"] == arrive
+
+
+def test_a_function_of_ones_own_reaches_the_aws_that_stays(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import os\n\ndef handler(event, context): return os.environ.get('AWS_ENDPOINT_URL')")
+    words = ("invoke", "--code", tmp_path, "--handler", "app.handler", "--json")
+    stood = standing.running(PROJECT) is not None
+    standing.start(PROJECT)
+    try:
+        done = run(*words)
+    finally:
+        if not stood:
+            standing.stop(PROJECT)
+    assert done.returncode == 0, done.stderr
+    assert str(json.loads(done.stdout)["invocations"][0]["response"]).startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize(

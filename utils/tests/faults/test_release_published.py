@@ -175,9 +175,16 @@ def test_taken_back_is_marked_told_and_undone_and_nothing_is_deleted(fresh, port
     assert [e["layer"] for e in index.newest(made)] == [RELEASED[0]]
     assert "was taken back: loses spans" in run(fresh, "verify", "r.json").stderr
 
-    for again in (PUBLISH, ("publish", "--resume", "r.json"), ("promote", "r.json", "--region", "eu-west-3")):
+    narrower = ("publish", "--layer", RELEASED[1], "--region", REGIONS[0], "--public")
+    kept = fresh.dist / "receipts/marked.json"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes((fresh.root / "r.json").read_bytes())
+    for where in ((), ("--to", "local", "-r", REGIONS[0])):  # of the receipts, and of the AWS
+        assert run(fresh, "python", "-l", *where).returncode == 3
+    for again in (PUBLISH, narrower, ("publish", "--resume", "r.json"), ("promote", "r.json", "--region", "eu-west-3")):
         refused = run(fresh, *again)
         assert (refused.returncode, "was taken back: loses spans" in refused.stderr) == (2, True), again
+    kept.unlink()
     assert run(fresh, "unpublish", "r.json", "--undo").returncode == 0
     assert receipts.load(fresh.root / "r.json").yanked == {}
     assert run(fresh, "unpublish", "r.json", "--undo").returncode == 2

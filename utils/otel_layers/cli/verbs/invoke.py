@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ... import archive, catalog, console
+from ...aws import standing
 from ...errors import FunctionFailed, ToolMissing, UsageError
 from ...files import temporary
 from ...function import Function
@@ -81,7 +82,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
     with ExitStack() as stack:
         if args.code:
             work = stack.enter_context(temporary(project, "invoke"))
-            functions, aws_port, drain = [_own(project, args, work, conditions)], None, None
+            running = standing.running(project)
+            functions, aws_port, drain = [_own(project, args, work, conditions)], running.port if running else None, None
         else:
             place = stack.enter_context(deployed.stack(project, args.stack, region=args.region))
             functions, aws_port, drain = [_adapted(f, args) for f in place.functions], place.port, place.drain
@@ -133,7 +135,7 @@ def conclude(args: argparse.Namespace, result: dict[str, Any], expected: expecta
         raise FunctionFailed(
             f"{len(bad)} of {len(result['invocations'])} invocations did not succeed",
             why="\n".join(bad),
-            remedy="--logs shows what the function wrote",
+            remedy="" if args.logs else "--logs shows what the function wrote",
         )
     if expected is not None and not differences and args.json != "-":
         print("the telemetry is as expected")

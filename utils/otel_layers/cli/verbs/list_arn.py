@@ -34,7 +34,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if args.to:
         region = args.region or publishing.default_region(project, args.to)
         with standing.connect(project, args.to) as access:
-            found = _from_aws(access, region, wanted, args.group)
+            found = _from_aws(access, region, wanted, args.group, {*receipts.taken_back(project.dist)})
         where = f"in {region} of {'AWS' if args.to == 'aws' else 'the embedded AWS'}"
     else:
         found = _from_receipt(project, args.region, wanted, args.group)
@@ -65,15 +65,17 @@ def _from_receipt(project: Project, region: str, wanted: list[tuple[catalog.Laye
     return found
 
 
-def _from_aws(access: Access, region: str, wanted: list[tuple[catalog.Layer, catalog.Architecture]], group: str) -> list[dict[str, str]]:
-    """The newest published version of each, as `region` lists it: by the version in the name, development builds by their date."""
+def _from_aws(
+    access: Access, region: str, wanted: list[tuple[catalog.Layer, catalog.Architecture]], group: str, bad: set[str]
+) -> list[dict[str, str]]:
+    """The newest published version of each that is not `bad`, as `region` lists it: by the version in the name, development builds by their date."""
     with in_words(f"listing the layers of {region}"):
         pages = access.lambda_(region).get_paginator("list_layers").paginate()
         listed = [(la["LayerName"], la["LatestMatchingVersion"]) for page in pages for la in page["Layers"]]
     found = []
     for layer, arch in wanted:
         candidates = []
-        for name, latest in listed:
+        for name, latest in (entry for entry in listed if entry[0] not in bad):
             if version := versions.version_of(name, layer.name, arch.name, group):
                 development = versions.is_development(version)
                 key = (not development, () if development else versions.order(version), latest["CreatedDate"])
