@@ -245,6 +245,7 @@ def as_text(done: Published) -> str:
     if all(r.status == "reused" for r in done.results):
         regions = len(done.receipt.plan.targets)
         parts.append(f"nothing to publish: {len(rows)} layers are in {regions} {'region' if regions == 1 else 'regions'} already, with these bytes")
+    parts.append(f"the ARNs: ./run.sh notes --table {shlex.quote(str(done.path))}")
     return "\n\n".join(parts)
 
 

@@ -32,7 +32,9 @@ def arn_table(receipt: Receipt) -> str:
 def changes(changelog: str, releases: Collection[str]) -> str:
     """The sections of CHANGELOG.md whose headings name one of `releases` (FOLDER/X.Y.Z, X.Y.Z or Unreleased); '' when there are none."""
     parts = [part.partition("\n") for part in re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]]
-    return "\n\n".join(body.strip() for head, _, body in parts if not set(re.split(r"[\s(),]+", head)).isdisjoint(releases))
+    text = "\n\n".join(body.strip() for head, _, body in parts if not set(re.split(r"[\s(),]+", head)).isdisjoint(releases))
+    # Where the notes are read, the repository's files are not.
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^()\s]*\.[a-z]+(?:#[^()\s]*)?\)", r"\1", text)
 
 
 def markdown(receipts: Sequence[Receipt], changed: str = "") -> str:

@@ -63,12 +63,18 @@ def test_what_was_taken_back_is_not_the_newest_and_an_earlier_index_does_not_bri
     assert {e["version"] for e in index.newest(other_partition)} == {"0.3.0"}
 
 
+def test_links_into_the_repository_are_words_in_the_notes():
+    text = "# C\n\n## 0.4.0\n\nSee [the page](docs/x.md#a), [it](https://example.com/y) and `a[0](1)`.\n"
+    assert notes.changes(text, {"0.4.0"}) == "See the page, [it](https://example.com/y) and `a[0](1)`."
+
+
 def test_when_all_is_taken_back_nobody_is_shown_how_to_attach_it():
     found = receipt(yanked="loses spans")
     assert (index.newest(made(found)), index.example(made(found)), maps.files(made(found))) == ([], {}, {})
     text = notes.markdown([found])
     assert "How to attach" not in text
     assert text.count("**Taken back, do not use it: loses spans**") == 4
+    assert text.startswith(f"> **`{found.plan.items[0].name}` was taken back, do not use it: loses spans**\n")
 
 
 def test_the_maps_are_of_the_group_that_users_shall_find():

@@ -59,7 +59,13 @@ def build_all(
 ) -> list[Built]:
     """Build each of the layers for each of the architectures that `arch` means (default: this machine's)."""
     orders = [(layer, each) for layer in chosen for each in project.catalogue.select_architectures(arch or host(), layer)]
-    return [build(project, layer, each, version=version, docker=docker, force=force) for layer, each in orders]
+    built = []
+    for number, (layer, each) in enumerate(orders, 1):
+        built.append(build(project, layer, each, version=version, docker=docker, force=force))
+        if len(orders) > 1:
+            done = "unchanged" if built[-1].fresh else "built"
+            console.detail(f"{number} of {len(orders)}: {layer.name} for {each.name}, {_mega(built[-1].facts.zipped_bytes)}, {done}")
+    return built
 
 
 def table(built: list[Built]) -> str:
