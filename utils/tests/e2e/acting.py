@@ -89,7 +89,7 @@ def tree(root: Path) -> Path:
     """A repository with this project's command line and workflows and the small layers of CATALOGUE; its tools are this tree's own."""
     for name in (".github", "requirements", "utils/otel_layers"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("run.sh", "LICENSE"):
+    for name in ("run.sh", "LICENSE", "pyproject.toml"):
         shutil.copy2(ROOT / name, root / name)
     whole = (ROOT / "layers.toml").read_text()
     start, end = whole.index("[layers."), whole.index("# One line a runtime")

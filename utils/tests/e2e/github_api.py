@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import itertools
 import json
 import socketserver
 import threading
@@ -21,6 +22,9 @@ class Releases:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.lock = threading.Lock()  # gh sends several files at once
+        self._numbers: dict[Path, int] = {}
+        self._next = itertools.count(1)
 
     def all(self) -> list[Path]:
         return sorted((path for path in self.folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_ctime_ns)
@@ -29,7 +33,14 @@ class Releases:
         return next(path for path in self.all() if self.id(path) == number)
 
     def id(self, path: Path) -> int:
-        return path.stat().st_ino
+        if path not in self._numbers:
+            self._numbers[path] = next(self._next)
+        return self._numbers[path]
+
+    def delete(self, asset: Path) -> None:
+        """Away with it; another of its name has another number."""
+        asset.unlink()
+        del self._numbers[asset]
 
     def show(self, path: Path) -> dict[str, Any]:
         """One as GitHub tells it."""
@@ -66,7 +77,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         rest = unquote(url.path).removeprefix(REPOSITORY).strip("/")
         try:
-            status, answer = self.answer(rest if url.path.startswith(REPOSITORY) else url.path, parse_qs(url.query), body)
+            with self.releases.lock:
+                status, answer = self.answer(rest if url.path.startswith(REPOSITORY) else url.path, parse_qs(url.query), body)
         except (StopIteration, FileNotFoundError):
             status, answer = 404, {"message": "Not Found"}
         told = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -100,7 +112,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if words[0] == "assets":
             asset = next(one for path in releases.all() for one in path.glob("assets/*") if releases.id(one) == int(words[1]))
             if self.command == "DELETE":
-                asset.unlink()
+                releases.delete(asset)
                 return 204, b""
             return 200, asset.read_bytes()
         path = releases.number(int(words[0]))
