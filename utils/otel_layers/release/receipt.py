@@ -25,8 +25,8 @@ class Receipt:
     plan: Plan
     account: str
     created: str  # UTC, ISO 8601
-    yanked: dict[str, str] = field(default_factory=dict)  # why, by layer name, for what nobody should use any more
     results: dict[tuple[str, str], Result] = field(default_factory=dict)
+    yanked: dict[str, str] = field(default_factory=dict)  # why, by layer name, for what nobody should use any more
 
     def stand(self) -> list[Result]:
         """Every step's result, in the plan's order; pending where there is none."""
@@ -117,7 +117,7 @@ def _decode(data: Any) -> Receipt:
     if data["group"] not in versions.GROUPS:
         raise ValueError(f"'group' is {data['group']!r}")
     plan = Plan(data["to"], _text(data, "partition"), data["public"] is True, items, targets, (), data["group"])
-    receipt = Receipt(plan, _text(data, "account"), _text(data, "created"), _yanked(data["yanked"], items))
+    receipt = Receipt(plan, _text(data, "account"), _text(data, "created"), yanked=_yanked(data["yanked"], items))
     steps = {(t.region, i.name) for t in targets for i in items}
     if not steps:
         raise ValueError("it has no layers or no regions")

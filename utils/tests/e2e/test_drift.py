@@ -29,7 +29,9 @@ def test_a_region_and_a_runtime_that_the_catalogue_lacks_are_new_and_one_that_aw
     path = tree.root / "layers.toml"
     text = path.read_text()
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith(("eu-west-3 =", '"ruby3.4" ='))]
-    path.write_text("".join(lines).replace("[regions]\n", '[regions]\nxx-north-1 = { partition = "aws", opt-in = true, required = false, at = [0, 0] }\n'))
+    path.write_text(
+        "".join(lines).replace("[regions]\n", '[regions]\nxx-north-1 = { partition = "aws", opt-in = true, required = false, at = [0, 0] }\n')
+    )
     try:
         done, body = told(tree)
     finally:
