@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from . import console
 from .errors import UsageError
@@ -29,6 +31,16 @@ def write_atomically(path: Path, body: str | bytes) -> None:
         with suppress(OSError):  # the folder itself may be what is wrong
             part.unlink()
         raise UsageError(f"cannot write {path}", why=str(exc)) from exc
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The JSON in the file `path`, which shall be `what` ("a receipt"); UsageError when it is not there or not readable."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise UsageError(f"there is no {what.partition(' ')[2]} {path}") from exc
+    except (OSError, ValueError) as exc:
+        raise UsageError(f"{path} is not {what}", why=f"it is not readable JSON: {exc}") from exc
 
 
 def scratch(project: Project) -> Path:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..files import read_json
 from .receipt import Receipt
 
 _ECOSYSTEMS = {"golang": "Go", "pypi": "PyPI", "npm": "npm", "maven": "Maven", "gem": "RubyGems"}  # OSV's names
@@ -42,12 +42,7 @@ class Bill:
 
 def load(path: Path) -> Bill:
     """The document in the file `path`; UsageError when it is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as exc:
-        raise UsageError(f"there is no bill of materials {path}") from exc
-    except (OSError, ValueError) as exc:
-        raise UsageError(f"{path} is not a bill of materials", why=f"it is not readable JSON: {exc}") from exc
+    data = read_json(path, "a bill of materials")
     try:
         return _decode(data)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as exc:

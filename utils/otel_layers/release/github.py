@@ -35,8 +35,7 @@ def state(tag: str) -> str:
 
 def draft(project: Project, tag: str, folder: Path, title: str, *, beta: bool) -> None:
     """A draft release of `tag` with `folder`'s notes and files; an earlier draft gets them in place of its own."""
-    if not (folder / SUMS).is_file():
-        raise UsageError(f"{folder} is no release's folder", remedy=f"./run.sh notes RECEIPT... --output-dir {folder}")
+    _check_folder(folder)
     notes = str(folder / "notes.md")
     if state(tag) == "none":
         _gh("release", "create", tag, "--draft", "--verify-tag", "--title", title, "--notes-file", notes, *(["--prerelease"] if beta else []))
@@ -53,8 +52,7 @@ def publish(tag: str) -> None:
 
 def update(project: Project, tag: str, folder: Path) -> None:
     """Notes and files of `folder` in place of those that the release of `tag` has; UsageError when its zips are not the same."""
-    if not (folder / SUMS).is_file():
-        raise UsageError(f"{folder} is no release's folder", remedy=f"./run.sh notes RECEIPT... --output-dir {folder}")
+    _check_folder(folder)
     with temporary(project, "release") as tmp:
         _gh("release", "download", tag, "--pattern", SUMS, "--dir", str(tmp))
         if _zips(tmp / SUMS) != _zips(folder / SUMS):
@@ -62,6 +60,11 @@ def update(project: Project, tag: str, folder: Path) -> None:
     _gh("release", "edit", tag, "--notes-file", str(folder / "notes.md"))
     with _assets(project, folder) as assets:
         _gh("release", "upload", tag, "--clobber", *(str(path) for path in assets if path.suffix != ".zip" or path.name == FOLDERS))
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder / SUMS).is_file():
+        raise UsageError(f"{folder} is no release's folder", remedy=f"./run.sh notes RECEIPT... --output-dir {folder}")
 
 
 def _zips(sums: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NothingToDo, UsageError
+from ..files import read_json
 from . import version as versions
 from .plan import Item, Plan
 from .receipt import Receipt
@@ -88,12 +89,7 @@ def _entry(item: Item, arns: dict[str, str], plan: Plan, yanked: str) -> dict[st
 
 def load(path: Path) -> dict[str, Any]:
     """An index that `notes` has written; UsageError when the file is none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as exc:
-        raise UsageError(f"there is no index {path}") from exc
-    except (OSError, ValueError) as exc:
-        raise UsageError(f"{path} is not an index", why=f"it is not readable JSON: {exc}") from exc
+    found = read_json(path, "an index")
     if not isinstance(found, dict) or found.get("schema") != SCHEMA or not isinstance(found.get("layers"), list):
         raise UsageError(f"{path} is not an index", why=f"its schema is not {SCHEMA!r}")
     wanted = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))["properties"]["layers"]["items"]["required"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..files import write_atomically
+from ..files import read_json, write_atomically
 from . import version as versions
 from .outcome import DONE, RECORDED, Result
 from .plan import Item, Plan, Target
@@ -94,12 +94,7 @@ def as_json(receipt: Receipt) -> dict[str, Any]:
 
 def load(path: Path) -> Receipt:
     """The receipt in the file `path`; UsageError when it is none, with the key that is wrong."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as exc:
-        raise UsageError(f"there is no receipt {path}") from exc
-    except (OSError, ValueError) as exc:
-        raise UsageError(f"{path} is not a receipt", why=f"it is not readable JSON: {exc}") from exc
+    data = read_json(path, "a receipt")
     try:
         return _decode(data)
     except (KeyError, TypeError, ValueError) as exc:
