@@ -59,6 +59,11 @@ def error(lines: Sequence[str]) -> None:
     print(_paint("31", f"error: {lines[0]}"), *lines[1:], sep="\n", file=sys.stderr, flush=True)
 
 
+def counted(number: int, what: str) -> str:
+    """`number` of `what`, a regular noun in the singular: "1 layer", "2 layers"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """`rows` under `head` as aligned text; columns whose cells are all numbers are right-aligned."""
     cells = [[str(c) for c in row] for row in rows]

@@ -15,7 +15,9 @@ _NAMES = {
 
 def install() -> None:
     """Change moto's check in this process."""
-    _sign_the_body_only(importlib.import_module("moto.iam.access_control"))
+    control = importlib.import_module("moto.iam.access_control")
+    _sign_the_body_only(control)
+    _one_permission_for_both(control)
     _refuse_as_lambda_does(importlib.import_module("moto.awslambda.responses"))
 
 
@@ -29,6 +31,17 @@ def _sign_the_body_only(control: Any) -> None:
         return original(self)
 
     control.IAMRequestBase._create_aws_request = request
+
+
+def _one_permission_for_both(control: Any) -> None:
+    """A version is looked up by its ARN with the permission that a look-up by its name needs."""
+    original = control.IAMRequestBase.check_action_permitted
+
+    def check(self: Any, resource: str) -> None:
+        self._action = self._action.replace("GetLayerVersionByArn", "GetLayerVersion")
+        original(self, resource)
+
+    control.IAMRequestBase.check_action_permitted = check
 
 
 def _refuse_as_lambda_does(responses: Any) -> None:

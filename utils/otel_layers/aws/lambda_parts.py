@@ -1,20 +1,23 @@
-"""What moto's Lambda lacks, added to it: look-up by ARN, code that can be downloaded, several copies of a layer in one copy's memory."""
+"""What moto's Lambda lacks, added to it: look-up by ARN, code that can be downloaded, several copies of a layer in one copy's memory, speed."""
 
 from __future__ import annotations
 
-import functools
+import base64
+import binascii
+import hashlib
 import importlib
 import io
 import json
+import threading
 import urllib.parse
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from .faults import App, Environ, Page, Start
 
 _bytes: dict[str, bytes] = {}  # by SHA-256: the same layer in 34 regions is in memory once
-_zips: dict[str, bytes] = {}  # what stands for the words that `slim` has put in their place
+_zips: dict[str, tuple[bytes, int, str, str]] = {}  # what moto makes of a zip, by the word that `slim` puts in its place: the SHA-256 of its base64
+_decoding = threading.Lock()
 _LARGE = 1 << 16
 
 
@@ -23,6 +26,7 @@ def install(endpoint: str) -> None:
     models: Any = importlib.import_module("moto.awslambda.models")
     responses: Any = importlib.import_module("moto.awslambda.responses")
     _share_bytes(models)
+    _route_once(importlib.import_module("moto.core.routing"), importlib.import_module("moto.core.responses"))
     _layer_by_arn(responses)
     _locations(models, endpoint)
     _leave_queues_alone(models)
@@ -30,7 +34,7 @@ def install(endpoint: str) -> None:
 
 
 def _share_bytes(models: Any) -> None:
-    original = models.LayerVersion.__init__
+    original, taken = models.LayerVersion.__init__, models._zipfile_content
 
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
@@ -38,9 +42,36 @@ def _share_bytes(models: Any) -> None:
         self.code_bytes = _bytes.setdefault(self.code_digest, self.code_bytes)
 
     models.LayerVersion.__init__ = init
-    # The same zip comes once per region: decoded and hashed once.
-    decoded = functools.lru_cache(maxsize=16)(models._zipfile_content)
-    models._zipfile_content = lambda body: decoded(_zips.pop(body, body))
+    models._zipfile_content = lambda body: _zips.get(body) or taken(body)
+
+
+def _keep(encoded: memoryview, word: str) -> bool:
+    """Have what moto makes of the base64 `encoded` under `word`, once for all regions; False when it is none."""
+    with _decoding:
+        if word not in _zips:
+            try:
+                body = binascii.a2b_base64(encoded, strict_mode=True)
+            except ValueError:
+                return False
+            digest = hashlib.sha256(body)
+            _zips[word] = body, len(body), base64.b64encode(digest.digest()).decode(), digest.hexdigest()
+    return True
+
+
+def _route_once(routing: Any, core: Any) -> None:
+    """All regions are asked at once, and each first request would load the service's model and draw up the table of its operations: half a second."""
+    routing.ServiceOperationRouter._get_router = _one_at_a_time(routing.ServiceOperationRouter._get_router)
+    core.get_service_router = _one_at_a_time(core.get_service_router)
+
+
+def _one_at_a_time(function: Any) -> Any:
+    lock = threading.Lock()
+
+    def wait(*args: Any) -> Any:
+        with lock:
+            return function(*args)
+
+    return wait
 
 
 def slim(app: App) -> App:
@@ -53,10 +84,11 @@ def slim(app: App) -> App:
         body = environ["wsgi.input"].read(size)
         begin = body.find(b'"', body.find(b":", body.find(b'"ZipFile"'))) + 1
         end = body.find(b'"', begin)
-        word = uuid.uuid4().hex
-        _zips[word] = body[begin:end]
-        small = body[:begin] + word.encode() + body[end:]
-        return app({**environ, "wsgi.input": io.BytesIO(small), "CONTENT_LENGTH": str(len(small))}, start)
+        with memoryview(body)[begin:end] as encoded:
+            word = hashlib.sha256(encoded).hexdigest()
+            if _keep(encoded, word):
+                body = body[:begin] + word.encode() + body[end:]
+        return app({**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}, start)
 
     return serve
 

@@ -11,7 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from .. import console
+from .. import console, files
 from ..aws import standing
 from ..aws.client import Access, in_words
 from ..build import revision
@@ -201,7 +201,8 @@ def publish(
     resume = resume or resume_command(project, plan, path, bucket)
     store = Store(bucket, receipt.account, calls.s3) if bucket else None
     try:
-        with Uploads(zips or {item.name: project.dist / item.zip for item in plan.items}, plan.items, store) as uploads:
+        paths = zips or {item.name: project.dist / item.zip for item in plan.items}
+        with files.temporary(project, "publish") as folder, Uploads(paths, plan.items, store, folder) as uploads:
             step = partial(bring, public=plan.public, uploads=uploads)
             results = execute(plan, step, connect, report, region_timeout)
     except (KeyboardInterrupt, SystemExit):
@@ -243,8 +244,8 @@ def as_text(done: Published) -> str:
     if troubled:
         parts.append(console.table(("region", "layer", "", "reason"), troubled))
     if all(r.status == "reused" for r in done.results):
-        regions = len(done.receipt.plan.targets)
-        parts.append(f"nothing to publish: {len(rows)} layers are in {regions} {'region' if regions == 1 else 'regions'} already, with these bytes")
+        layers, regions = console.counted(len(rows), "layer"), console.counted(len(done.receipt.plan.targets), "region")
+        parts.append(f"nothing to publish: {layers} in {regions}, there already with these bytes")
     parts.append(f"the ARNs: ./run.sh notes --table {shlex.quote(str(done.path))}")
     return "\n\n".join(parts)
 

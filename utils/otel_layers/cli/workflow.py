@@ -11,6 +11,7 @@ from typing import Any
 from ..catalog import Layer
 from ..errors import UsageError
 from ..project import Project
+from .verbs.test import has_tests
 
 OUTPUTS = "GITHUB_OUTPUT"
 
@@ -20,10 +21,11 @@ def matrix(project: Project, layers: Iterable[Layer], arch: str = "all") -> dict
     One entry per layer and architecture, as a strategy's matrix.
 
     `tests` is the folder whose own tests belong to the entry: they are about its first layer that is in the matrix and has a recipe.
+    A folder without tests has none, and no layer of it names it.
     """
     include, tested = [], set()
     for layer in layers:
-        own = not layer.bundle and layer.folder not in tested
+        own = not layer.bundle and layer.folder not in tested and has_tests(project.root / layer.folder)
         if own:
             tested.add(layer.folder)
         include += [

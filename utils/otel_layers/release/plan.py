@@ -208,12 +208,13 @@ def as_text(plan: Plan) -> str:
     rows = [(i.name, i.arch, i.version, i.runtimes_text, i.zipped_bytes, i.sha256[:12]) for i in plan.items]
     required = [t.region for t in plan.targets if t.required]
     others = [t.region for t in plan.targets if not t.required]
+    layers, regions = console.counted(len(plan.items), "layer"), console.counted(len(plan.targets), "region")
     where = {"local": "the embedded AWS", "aws": f"AWS (partition {plan.partition})"}[plan.to]
     lines = [
         console.table(("layer", "arch", "version", "runtimes", "zipped bytes", "sha256"), rows),
         "",
         f"to {where}, {'public: everyone may use them' if plan.public else 'private: this account only'}, group {plan.group}",
-        f"{len(plan.items)} layers x {len(plan.targets)} regions = {len(plan.items) * len(plan.targets)} steps",
+        f"{layers} x {regions} = {console.counted(len(plan.items) * len(plan.targets), 'step')}",
         *([f"required: {', '.join(required)}"] if required else []),
         *([f"if they answer: {', '.join(others)}"] if others else []),
     ]

@@ -6,6 +6,7 @@ import datetime
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,22 @@ def default_path(dist: Path, plan: Plan, account: str) -> Path:
 
 def save(receipt: Receipt, path: Path) -> None:
     """Write the whole receipt, so that no reader ever sees a part of it; a line per result, since this happens after each of them."""
-    body = as_json(receipt)
-    results = ",\n    ".join(map(json.dumps, body.pop("results")))
-    head = json.dumps(body, indent=2).removesuffix("\n}")
+    head = _head(receipt.plan, receipt.account, receipt.created, tuple(receipt.yanked.items()))
+    results = ",\n    ".join(map(_line, receipt.stand()))
     write_atomically(path, f'{head},\n  "results": [\n    {results}\n  ]\n}}\n')
+
+
+@lru_cache(maxsize=4)
+def _head(plan: Plan, account: str, created: str, yanked: tuple[tuple[str, str], ...]) -> str:
+    """All but the results, which only they change: without the end."""
+    body = as_json(Receipt(plan, account, created, yanked=dict(yanked)))
+    del body["results"]
+    return json.dumps(body, indent=2).removesuffix("\n}")
+
+
+@lru_cache(maxsize=10_000)
+def _line(result: Result) -> str:
+    return json.dumps(vars(result))
 
 
 def as_json(receipt: Receipt) -> dict[str, Any]:

@@ -1,13 +1,15 @@
-"""Zips on their way to Lambda, never whole in memory: inside the request, encoded while it is sent, or through a bucket of the region."""
+"""Zips on their way to Lambda, never whole in memory: inside the request, encoded once for all regions, or through a bucket of the region."""
 
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import io
 import os
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8  # uploads; more of them only share the same line
 _MARK = b"here comes the zip, later"  # stands in the request for its bytes until it is sent
-_BLOCK = 1 << 20
+_BLOCK = 3 << 18
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Uploads:
     paths: Mapping[str, Path]
     items: tuple[Item, ...]
     store: Store | None = None
+    folder: Path | None = None  # for temporary files (None: the system's)
+    _texts: dict[str, int] = field(default_factory=dict)
+    _once: threading.Lock = field(default_factory=threading.Lock)
     _open: dict[str, int] = field(default_factory=dict)
     _signed: dict[bytes, str] = field(default_factory=dict)  # SHA-256 of whole requests: the same in all regions
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -77,7 +82,7 @@ class Uploads:
             for item in self.items:
                 handle = os.open(self.paths[item.name], os.O_RDONLY | os.O_CLOEXEC)
                 stack.callback(os.close, handle)
-                if _sha256(handle) != item.sha256:
+                if _sha256(_blocks(handle)) != item.sha256:
                     raise UsageError(f"{item.zip} has changed since the plan was made", remedy="run the command again")
                 self._open[item.name] = handle
             self._stack = stack.pop_all()
@@ -99,15 +104,15 @@ class Uploads:
 
     @contextmanager
     def _inside(self, place: Place) -> Iterator[dict[str, Any]]:
-        handle = self._open[place.item.name]
+        handle = self._encoded(place.item.name)
 
         def stream(params: dict[str, Any], **_: Any) -> None:
             head, _mark, tail = bytes(params["body"]).partition(base64.b64encode(_MARK))
-            body = io.BufferedReader(_Encoded(head, handle, tail), _BLOCK)
-            if params["body"] not in self._signed:
-                self._signed[params["body"]] = hashlib.file_digest(body, "sha256").hexdigest()
-                body.seek(0)
-            params["headers"]["X-Amz-Content-SHA256"] = self._signed[params["body"]]
+            body = _Body(head, handle, tail)
+            with self._once:
+                if params["body"] not in self._signed:
+                    self._signed[params["body"]] = _sha256(body)
+                params["headers"]["X-Amz-Content-SHA256"] = self._signed[params["body"]]
             params["body"] = body
 
         event, events = "before-call.lambda.PublishLayerVersion", place.client.meta.events
@@ -116,6 +121,17 @@ class Uploads:
             yield {"ZipFile": _MARK}
         finally:
             events.unregister(event, stream)
+
+    def _encoded(self, name: str) -> int:
+        """The zip in base64, as Lambda wants it: a file without a name, made when a region first needs it, for all of them."""
+        with self._once:
+            if name not in self._texts:
+                text = self._stack.enter_context(tempfile.TemporaryFile(dir=self.folder))  # noqa: SIM115 - open as long as this is
+                for block in _blocks(self._open[name]):
+                    text.write(binascii.b2a_base64(block, newline=False))
+                text.flush()
+                self._texts[name] = text.fileno()
+            return self._texts[name]
 
     @contextmanager
     def _through(self, place: Place, store: Store) -> Iterator[dict[str, Any]]:
@@ -139,11 +155,18 @@ def _key(item: Item) -> str:
     return f"opentelemetry-lambda/{item.sha256}/{item.zip}"
 
 
-def _sha256(handle: int) -> str:
-    digest, at = hashlib.sha256(), 0
+def _blocks(handle: int) -> Iterator[bytes]:
+    """The file of `handle`, in blocks of whole groups of three bytes but for the last."""
+    at = 0
     while block := os.pread(handle, _BLOCK, at):
-        digest.update(block)
+        yield block
         at += len(block)
+
+
+def _sha256(blocks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
     return digest.hexdigest()
 
 
@@ -164,30 +187,24 @@ class _Plain(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        found = self._piece(self._at, len(buffer))
+        found = os.pread(self._handle, len(buffer), self._at)
         buffer[: len(found)] = found
         self._at += len(found)
         return len(found)
 
-    def _piece(self, at: int, size: int) -> bytes:
-        return os.pread(self._handle, size, at)
 
+@dataclass(frozen=True)
+class _Body:
+    """`head`, the file of `handle`, `tail`: an iterable, since urllib3 reads what has `read` in pieces of 16 kB, each a turn at the interpreter."""
 
-class _Encoded(_Plain):
-    """`head`, the file in base64, `tail`."""
+    head: bytes
+    handle: int
+    tail: bytes
 
-    def __init__(self, head: bytes, handle: int, tail: bytes) -> None:
-        super().__init__(handle)
-        self._head, self._tail = head, tail
-        self._end = len(head) + -(-self._size // 3) * 4  # of the encoded file
-        self._size = self._end + len(tail)
+    def __len__(self) -> int:
+        return len(self.head) + os.fstat(self.handle).st_size + len(self.tail)
 
-    def _piece(self, at: int, size: int) -> bytes:
-        if at < len(self._head):
-            return self._head[at : at + size]
-        if at >= self._end:
-            return self._tail[at - self._end :][:size]
-        skip = (at - len(self._head)) % 4
-        begin = (at - len(self._head)) // 4 * 3
-        raw = os.pread(self._handle, -(-(skip + size) // 4) * 3, begin)
-        return base64.b64encode(raw)[skip : skip + size]
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.head
+        yield from _blocks(self.handle)
+        yield self.tail

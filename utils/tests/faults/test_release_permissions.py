@@ -37,6 +37,7 @@ def needed(heading: str) -> list[str]:
 
 PUBLISH, BUCKET = needed("To your own account"), needed("Zips above the limit of a direct upload")
 VERIFY = needed("Is it still there?")
+FETCH, DELETE = needed("The same bytes elsewhere"), needed("Taking a version back")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def laptop(aws: EmbeddedAws, allowed: list[str]) -> Caller:
 def test_from_a_laptop_to_an_account_of_ones_own(fresh: Project, aws: EmbeddedAws) -> None:
     me = partial(run_as, laptop(aws, [action for action in PUBLISH if action != WITHDRAWS]), fresh, aws.port, extra={"AWS_REGION": "eu-west-1"})
     steps = [
-        (("all", "publish", "--to", "aws", "--region", "eu-west-1"), "2 layers to 1 regions of AWS"),
+        (("all", "publish", "--to", "aws", "--region", "eu-west-1"), "2 layers to 1 region of AWS"),
         (("all", "publish", "--to", "aws", "--region", "eu-west-1"), ""),
         (("python", "-l", "--to", "aws"), ""),
         (("notes",), ""),
@@ -114,11 +115,45 @@ def test_a_release_and_its_verification_call_what_the_page_says(fresh: Project, 
             done = run_as(caller, fresh, aws.port, *words)
             assert done.returncode == 0, done.stderr
     assert actions(seen) == set(PUBLISH) - {WITHDRAWS}
-    enforce(aws.port, on=False)  # moto takes a look-up by ARN for a list, and would ask for that permission
+    enforce(aws.port, on=False)
+    caller = laptop(aws, VERIFY)
     with recorded(aws.port) as seen:
         done = run_as(caller, fresh, aws.port, "verify", arguments[-1])
     assert done.returncode == 0, done.stderr
     assert actions(seen) == set(VERIFY)
+
+
+def test_bytes_go_further_by_what_the_page_says(fresh: Project, aws: EmbeddedAws) -> None:
+    arguments = public(fresh)
+    caller = laptop(aws, [action for action in PUBLISH if action != WITHDRAWS])
+    assert run_as(caller, fresh, aws.port, *arguments).returncode == 0
+    (fresh.dist / fresh.catalogue.layer(LAYERS[1]).zip_name("amd64")).unlink()
+    with recorded(aws.port) as seen:
+        done = run_as(caller, fresh, aws.port, "promote", arguments[-1], "--to", "aws", "--region", "us-west-2", "--public")
+    assert done.returncode == 0, done.stderr
+    assert {call.region for call in seen if actions([call]) - set(FETCH) and call.service == "lambda"} == {"us-west-2"}
+    assert actions([call for call in seen if call.region == "eu-west-1"]) == set(FETCH)
+    assert actions(seen) == set(PUBLISH) - {WITHDRAWS, "lambda:ListLayers"}
+
+
+def test_versions_are_deleted_by_what_the_page_says_and_marked_without_a_call(fresh: Project, aws: EmbeddedAws) -> None:
+    arguments = public(fresh)
+    assert run_as(laptop(aws, PUBLISH), fresh, aws.port, *arguments).returncode == 0
+    enforce(aws.port, on=False)
+    taken_back = ("unpublish", arguments[-1], "--reason", "loses spans")
+    with recorded(aws.port) as seen:
+        assert run_as(None, fresh, aws.port, *taken_back).returncode == 0
+    assert seen == []
+    for missing in DELETE:
+        caller = laptop(aws, [action for action in DELETE if action != missing])
+        done = run_as(caller, fresh, aws.port, *taken_back, "--force", "--yes")
+        assert (done.returncode, f"is not authorized to perform: {missing}" in done.stdout) == (7, True), done.stdout + done.stderr
+        enforce(aws.port, on=False)
+    caller = laptop(aws, DELETE)
+    with recorded(aws.port) as seen:
+        done = run_as(caller, fresh, aws.port, *taken_back, "--force", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert actions(seen) == set(DELETE)
 
 
 @pytest.mark.parametrize("missing", [action for action in PUBLISH if action not in (WITHDRAWS, "lambda:ListLayers")])

@@ -18,7 +18,7 @@ import yaml
 from command_lines import FOLDERS, copy_project, parser
 from otel_layers import cli
 from otel_layers.cli import workflow
-from otel_layers.cli.verbs import check
+from otel_layers.cli.verbs import check, test
 from otel_layers.errors import UsageError
 from otel_layers.project import open_project
 
@@ -171,6 +171,15 @@ def test_every_folder_is_tested_once_for_each_architecture() -> None:
     tested = sorted((entry["tests"], entry["arch"]) for entry in entries if entry["tests"])
     assert tested == sorted({(entry["folder"], entry["arch"]) for entry in entries})
     assert {(entry["arch"], entry["runner"]) for entry in entries} == {("amd64", "ubuntu-24.04"), ("arm64", "ubuntu-24.04-arm")}
+
+
+def test_a_folder_without_tests_is_built_and_asks_for_none(tmp_path: Path) -> None:
+    project = open_project(root=copy_project(tmp_path))
+    folder = next(layer.folder for layer in project.catalogue.layers.values() if not test.go_modules(project.root / layer.folder))
+    shutil.rmtree(project.root / folder / test.TESTS)
+    entries = [entry for entry in workflow.matrix(project, project.catalogue.layers.values())["include"] if entry["folder"] == folder]
+    assert entries
+    assert {entry["tests"] for entry in entries} == {""}
 
 
 def test_outputs_are_lines_and_need_a_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

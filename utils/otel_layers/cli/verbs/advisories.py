@@ -44,7 +44,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
     packages = {package for bill in found for package in bill.packages}
     asked = {package for package in packages if package.ecosystem}
     unknown = sorted(package.purl for package in packages - asked)
-    console.step(f"asking {args.source} about {len(asked)} packages of {len(found)} layers")
+    what = f"{console.counted(len(asked), 'package')} of {console.counted(len(found), 'layer')}"
+    console.step(f"asking {args.source} about {what}")
     known = advisories.find(args.source, found)
     cover = {a: next((j for j in judged if j.covers(a.names, a.package.name)), None) for a in known}
     for purl in unknown:
@@ -53,11 +54,11 @@ def run(project: Project, args: argparse.Namespace) -> None:
         if judgement not in cover.values():
             console.warn(f"{judgement.id} is ignored and not met any more: remove it from {Path(args.ignore or _IGNORED).name}")
     still = [a for a in known if cover[a] is None]
-    emit(args, _as_json(project, args.source, found, cover, unknown), _as_text(project, cover, f"{len(asked)} packages of {len(found)} layers"))
+    emit(args, _as_json(project, args.source, found, cover, unknown), _as_text(project, cover, what))
     if still:
         where = ", ".join(sorted({layer for a in still for layer in a.layers}))
         remedy = f"raise what the table names, build and release; or judge it: an entry with reason and last day in {_IGNORED}"
-        raise Behind(f"{len(still)} known advisories for what is inside {where}", remedy=remedy)
+        raise Behind(f"{len(still)} known {'advisory' if len(still) == 1 else 'advisories'} for what is inside {where}", remedy=remedy)
 
 
 def _bills(project: Project, path: Path) -> list[Bill]:

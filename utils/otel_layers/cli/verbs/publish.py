@@ -102,7 +102,8 @@ def announce(args: argparse.Namespace, plan: plans.Plan) -> bool:
     if args.dry_run:
         emit(args, plans.as_json(plan), plans.as_text(plan))
         return False
-    console.step(f"publishing {len(plan.items)} layers to {len(plan.targets)} regions of {'AWS' if plan.to == 'aws' else 'the embedded AWS'}")
+    where = "AWS" if plan.to == "aws" else "the embedded AWS"
+    console.step(f"publishing {console.counted(len(plan.items), 'layer')} to {console.counted(len(plan.targets), 'region')} of {where}")
     for line in plans.as_text(plan).splitlines():
         console.detail(line)
     return True

@@ -59,7 +59,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
             raise UsageError("previous needs --output FILE")
         found = index.united(github.previous(project), project.catalogue.name)
         write_atomically(Path(args.output), json.dumps(found, indent=2) + "\n")
-        console.step(f"{len(found['layers'])} layers were released before")
+        console.step(f"{console.counted(len(found['layers']), 'layer')} of releases before")
     elif args.action == "update":
         tag, folder = _two(args.action, args.names)
         github.update(project, tag, Path(folder))

@@ -18,6 +18,7 @@ SIDE_BY_SIDE = ("unit", "drift")  # tiers of utils/tests
 ALONE = ("contract", "e2e", "faults")  # those that share the machine's namespaces and ports
 GO_KINDS = {"race": "Go tests under the race detector", "fuzz": "Go's fuzz targets beyond their seeds"}
 FUZZ_SECONDS = 20
+TESTS = "tests"  # of a folder, in pytest
 _TWO = ["-n", "2"]  # for tests that have processes and folders of their own
 
 
@@ -104,7 +105,7 @@ def parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> li
     chosen = [project.folder] if project.folder not in ("", "all") else list(dict.fromkeys(la.folder for la in project.catalogue.layers.values()))
     for folder in chosen:
         home = root / folder
-        for module in sorted(path.parent for path in home.rglob("go.mod")):  # nested ones hold tests with libraries that no layer links
+        for module in go_modules(home):
             name = module.relative_to(root).as_posix()
             flags = [*(["-race"] if args.race else []), *(["-run", args.only] if args.only else [])]
             found.append((name, [toolchain.go(project), "test", *flags, "./..."], module))
@@ -113,9 +114,19 @@ def parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> li
                     # Minimising each input that reaches new code would take most of the time.
                     fuzz: list[str | Path] = ["-run=^$", f"-fuzz=^{target}$", f"-fuzztime={args.fuzz}s", "-fuzzminimizetime=10x", f"./{package}"]
                     found.append((f"{name}: {target}", [toolchain.go(project), "test", *fuzz], module))
-        if (home / "tests").is_dir():
-            found.append((folder, [*pytest, *_TWO, home / "tests"], root))
+        if (home / TESTS).is_dir():
+            found.append((folder, [*pytest, *_TWO, home / TESTS], root))
     return found
+
+
+def go_modules(home: Path) -> list[Path]:
+    """The Go modules of a folder; nested ones hold tests with libraries that no layer links."""
+    return sorted(path.parent for path in home.rglob("go.mod"))
+
+
+def has_tests(home: Path) -> bool:
+    """Whether `test` runs anything for the folder."""
+    return (home / TESTS).is_dir() or bool(go_modules(home))
 
 
 def fuzz_targets(module: Path) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if args.force and not args.yes:
         steps = len(plan.items) * len(plan.targets)
         raise UsageError(
-            f"this deletes {steps} layer versions, {_in_words(chosen)} in {len(plan.targets)} regions",
+            f"this deletes {console.counted(steps, 'layer version')}, {_in_words(chosen)} in {console.counted(len(plan.targets), 'region')}",
             why="functions that have them keep them, but can no longer be deployed with them, and a deleted version never comes back",
             remedy="without --force they are only marked; --force --yes deletes them",
         )
@@ -62,7 +62,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
         if caller != receipt.account:
             raise UsageError(f"{path.name} is of account {receipt.account}, the credentials are of {caller}", remedy="that account's credentials")
         _mark(receipt, chosen, args.reason.strip(), path)
-        console.step(f"deleting {len(plan.items)} layers in {len(plan.targets)} regions")
+        console.step(f"deleting {console.counted(len(plan.items), 'layer')} in {console.counted(len(plan.targets), 'region')}")
 
         def keep(result: Result) -> None:
             if result.status == "removed":
