@@ -34,3 +34,11 @@ def copy_project(tmp_path: Path) -> Path:
     shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", "dist", "__pycache__"), symlinks=True)
     (root / ".venv").symlink_to(ROOT / ".venv")
     return root
+
+
+def share_cache(folder: Path, *names: str) -> None:
+    """Have `names` of this tree's cache, downloads and tools, in the cache `folder` of a copy."""
+    folder.mkdir()
+    for name in names:
+        (ROOT / ".cache" / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(ROOT / ".cache" / name)

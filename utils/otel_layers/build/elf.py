@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zipfile
 from dataclasses import dataclass
 
 _PT_LOAD, _PT_DYNAMIC = 1, 2
@@ -33,6 +34,17 @@ def read(body: bytes) -> Elf | None:
         return Elf(machine, *_dynamic(body, order))
     except (struct.error, IndexError, StopIteration) as exc:
         raise ValueError("the ELF file is cut off") from exc
+
+
+def first_machine(source: zipfile.ZipFile) -> int | None:
+    """The machine of the first program or library of a layer; None when it has none, which is then for every machine."""
+    for name in source.namelist():
+        if name.startswith("extensions/") or name.endswith(".so"):
+            with source.open(name) as body:
+                head = body.read(20)
+            if head[:4] == b"\x7fELF" and len(head) == 20:
+                return int(struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)[0])
+    return None
 
 
 def _dynamic(body: bytes, order: str) -> tuple[tuple[str, ...], tuple[int, ...]]:

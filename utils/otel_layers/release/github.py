@@ -57,9 +57,9 @@ def update(project: Project, tag: str, folder: Path) -> None:
         _gh("release", "download", tag, "--pattern", SUMS, "--dir", str(tmp))
         if _zips(tmp / SUMS) != _zips(folder / SUMS):
             raise UsageError(f"{folder} has other zips than the release {tag}", why="what was published never changes", remedy="its own receipts")
-    _gh("release", "edit", tag, "--notes-file", str(folder / "notes.md"))
     with _assets(project, folder) as assets:
         _gh("release", "upload", tag, "--clobber", *(str(path) for path in assets if path.suffix != ".zip" or path.name == FOLDERS))
+    _gh("release", "edit", tag, "--notes-file", str(folder / "notes.md"))  # last: the site is made anew when a release is edited
 
 
 def _check_folder(folder: Path) -> None:

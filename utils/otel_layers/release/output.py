@@ -17,9 +17,9 @@ from .index import SCHEMA_FILE, Index
 SUMS = "SHA256SUMS"
 
 
-def texts(notes: str, index: Index, catalogue: Catalogue) -> dict[PurePosixPath, str]:
-    """The texts of the folder by their path in it."""
-    made = {"notes.md": notes, "index.json": json.dumps(index, indent=2) + "\n", "index.schema.json": SCHEMA_FILE.read_text(encoding="utf-8")}
+def texts(index: Index, catalogue: Catalogue) -> dict[PurePosixPath, str]:
+    """What an index becomes, by its path in the folder: the ARN page, the index itself with its schema, the maps."""
+    made = {"index.json": json.dumps(index, indent=2) + "\n", "index.schema.json": SCHEMA_FILE.read_text(encoding="utf-8")}
     made["index.html"] = page.render(index, catalogue)
     return {**{PurePosixPath(name): text for name, text in made.items()}, **maps.files(index)}
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from command_lines import share_cache
 from otel_layers import catalog, project, toolchain
 
 ROOT = project.find_root()
@@ -111,10 +112,7 @@ def tree(root: Path) -> Path:
     # Every job's checkout has the same tools and downloads: those of this tree, and nothing else of it.
     (root / ".venv").symlink_to(Path(sys.prefix))
     cache = root.parent / "cache"
-    cache.mkdir()
-    for name in ("envs", "go", "pycache"):
-        (ROOT / ".cache" / name).mkdir(parents=True, exist_ok=True)
-        (cache / name).symlink_to(ROOT / ".cache" / name)
+    share_cache(cache, "envs", "go", "pycache")
     (root / ".cache").symlink_to(cache)
     git(root, "init", "--quiet", "--initial-branch=main")
     commit(root, "All of it")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from command_lines import share_cache
 from otel_layers import project as projects
 from otel_layers.aws import consumers, deployment, readback, removal, sample, template
 from otel_layers.aws.client import Access
@@ -33,15 +34,10 @@ def make_zip(path: Path, **files: str) -> Path:
 def project(tmp_path_factory):
     """A copy of the project's facts and of the sample; tools come from the real cache."""
     root = tmp_path_factory.mktemp("project")
-    real = projects.open_project()
-    (real.cache / "envs").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "layers.toml", root)
     shutil.copytree(ROOT / "requirements", root / "requirements")
     shutil.copytree(ROOT / SAMPLE, root / SAMPLE, ignore=shutil.ignore_patterns(".layers"))
-    (root / ".cache").mkdir()
-    for shared in ("envs", "uv", "pycache"):
-        (real.cache / shared).mkdir(exist_ok=True)
-        (root / ".cache" / shared).symlink_to(real.cache / shared)
+    share_cache(root / ".cache", "envs", "uv", "pycache")
     opened = projects.open_project(SAMPLE, root)
     for role, layer in sample.layers(opened, SAMPLE).items():
         make_zip(opened.dist / layer.zip_name("amd64"), **{f"{role}.txt": f"stand-in for the {role} layer"})

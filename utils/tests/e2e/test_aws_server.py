@@ -20,6 +20,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from command_lines import share_cache
 from otel_layers import project as projects
 from otel_layers.aws import standing
 from otel_layers.aws.embedded import EmbeddedAws
@@ -34,10 +35,7 @@ def copy(tmp_path):
     shutil.copy(ROOT / "layers.toml", tmp_path)
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
     shutil.copytree(ROOT / "utils/otel_layers", tmp_path / "utils/otel_layers", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / ".cache").mkdir()
-    for shared in ("envs", "pycache"):
-        (ROOT / ".cache" / shared).mkdir(parents=True, exist_ok=True)
-        (tmp_path / ".cache" / shared).symlink_to(ROOT / ".cache" / shared)
+    share_cache(tmp_path / ".cache", "envs", "pycache")
     yield tmp_path
     for pid in processes(tmp_path):
         os.kill(pid, signal.SIGKILL)

@@ -7,16 +7,20 @@ import os
 import signal
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_lines import copy_project, share_cache
 from e2e.local_parts import HERE, PROJECT, function
 from otel_layers import build
 from otel_layers.aws import standing
+from otel_layers.catalog import ARCHITECTURES
 from otel_layers.cli.session import session
 from otel_layers.function import Function
 from otel_layers.local import otlp
+from otel_layers.project import open_project
 
 ROOT = PROJECT.root
 WRAPPER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-handler"}
@@ -37,8 +41,8 @@ def zips() -> list[Path]:
     return [build.build(PROJECT, layer, HERE).zip for layer in PROJECT.catalogue.layers.values() if layer.sample]
 
 
-def run(*args: str | Path, cwd: Path = ROOT, seconds: float = 240) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ROOT / "run.sh", *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False)
+def run(*args: str | Path, cwd: Path = ROOT, root: Path = ROOT, seconds: float = 240) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([root / "run.sh", *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def own(folder: Path, source: str, zips: list[Path], **settings: Any) -> Function:
@@ -142,15 +146,16 @@ def test_with_a_configuration_of_its_own_the_function_sends_through_its_collecto
 
 
 def test_a_function_of_ones_own_reaches_the_aws_that_stays(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("import os\n\ndef handler(event, context): return os.environ.get('AWS_ENDPOINT_URL')")
-    words = ("invoke", "--code", tmp_path, "--handler", "app.handler", "--json")
-    stood = standing.running(PROJECT) is not None
-    standing.start(PROJECT)
+    copy = open_project(root=copy_project(tmp_path))
+    share_cache(copy.cache, "envs", "uv")
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "app.py").write_text("import os\n\ndef handler(event, context): return os.environ.get('AWS_ENDPOINT_URL')")
+    standing.start(copy)
     try:
-        done = run(*words)
+        done = run("invoke", "--code", code, "--handler", "app.handler", "--json", root=copy.root)
     finally:
-        if not stood:
-            standing.stop(PROJECT)
+        standing.stop(copy)
     assert done.returncode == 0, done.stderr
     assert str(json.loads(done.stdout)["invocations"][0]["response"]).startswith("http://127.0.0.1:")
 
@@ -176,6 +181,18 @@ def test_a_function_that_fails_gives_lambdas_result_and_exit_8(tmp_path: Path, z
     assert done.returncode == 8, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr.split("error:")[-1]
+
+
+def test_a_layer_for_the_other_architecture_is_told_of(tmp_path: Path) -> None:
+    """Wherever it is noticed: this machine may have an emulator for it, and AWS has none."""
+    (tmp_path / "app.py").write_text("def handler(event, context): return 'done'")
+    other = next(arch for arch in ARCHITECTURES.values() if arch != HERE)
+    zipped = tmp_path / "other.zip"
+    with zipfile.ZipFile(zipped, "w") as out:
+        out.writestr("python/nothing.so", b"\x7fELF\x02\x01\x01".ljust(18, b"\0") + other.elf.to_bytes(2, "little"))
+    done = run("invoke", "--code", tmp_path, "--handler", "app.handler", "--layer", zipped)
+    assert done.returncode == 0, done.stderr
+    assert f"other.zip is for {other.name}, the function runs on {HERE.aws}" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -214,11 +231,13 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, zips: list[Path]) -> None:
         for line in child.stderr:
             if "in the handler" in line:
                 break
+        made = leftovers() - before  # another worker's local Lambdas too, which end
         os.killpg(child.pid, signal.SIGINT)
         _, said = child.communicate(timeout=30)
     assert child.returncode == 130, said
-    for _ in range(100):
-        if not (left := leftovers() - before):
+    assert made
+    for _ in range(600):
+        if not (left := leftovers() & made):
             break
         time.sleep(0.1)
     assert not left

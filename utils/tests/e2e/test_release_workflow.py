@@ -83,12 +83,16 @@ def hashes(run: acting.Run) -> dict[str, str]:
     return found
 
 
+def _taken_back(index: dict, why: str) -> dict:
+    return {**index, "layers": [{**entry, "yanked": why} for entry in index["layers"]]}
+
+
 def test_a_tag_ends_with_every_layer_in_every_region(runner, aws) -> None:
     acting.git(runner.root, "tag", TAG)
     run = runner.tag(TAG, AWS_ROLE=role(OURS))
     assert run.code == 0, run.log
     assert not run.jobs("failed")
-    assert run.jobs() == {"Plan", "layer", "Publish", "Notes", "Draft", "Open", "Pages"}
+    assert run.jobs() == {"Plan", "layer", "Publish", "Notes", "Draft", "Open", "site"}
     built = hashes(run)
     assert built.keys() == {f"tiny-{kind}-{arch}-0_4_0" for kind in ("python", "bundle") for arch in ARCHS}
     regions = [region.name for region in CATALOGUE.select_regions("all")]
@@ -111,7 +115,16 @@ def test_a_tag_ends_with_every_layer_in_every_region(runner, aws) -> None:
     assert (release["isDraft"], release["isPrerelease"], release["body"]) == (False, False, folder["notes.md"].decode())
     assert release["assets"] == {name for name in folder if "/" not in name} | {"folders.zip"}
     assert (runner.state / "attested").read_bytes() == folder[SUMS]
-    assert {str(p.relative_to(runner.state / "site")): p.read_bytes() for p in (runner.state / "site").rglob("*") if p.is_file()} == folder
+    site = {str(p.relative_to(runner.state / "site")): p.read_bytes() for p in (runner.state / "site").rglob("*") if p.is_file()}
+    assert {name: body for name, body in folder.items() if name in site and name != SUMS} == {name: site[name] for name in site if name != SUMS}
+    assert {name for name in folder if name not in site} == {"notes.md"} | {name for name in folder if name.endswith((".zip", ".cdx.json"))}
+
+    # Somebody takes a layer back and edits the release: the site says it.
+    index = runner.state / "releases" / TAG.replace("/", "%2F") / "assets/index.json"
+    index.write_text(json.dumps(_taken_back(json.loads(index.read_text()), "loses spans")))
+    edited = runner.run("release", {"action": "edited", "repository": {"default_branch": "main"}, "release": {"tag_name": TAG}}, workflow="site.yml")
+    assert (edited.code, edited.jobs()) == (0, {"Site"}), edited.log
+    assert "loses spans" in (runner.state / "site/index.html").read_text()
 
 
 @pytest.mark.workflows
@@ -220,7 +233,7 @@ def test_a_pull_request_publishes_nothing(runner, aws) -> None:
     payload = {"number": 1, "pull_request": {"number": 1, "head": {"sha": head, "ref": "change"}, "base": {"sha": base, "ref": "main"}}}
     run = runner.run("pull_request", payload, variables={"AWS_ROLE": role(OURS)})
     assert "layer" in run.jobs(), run.log
-    assert not (run.jobs() | run.jobs("failed")) & {"Publish", "Notes", "Draft", "Open", "Pages"}
+    assert not (run.jobs() | run.jobs("failed")) & {"Publish", "Notes", "Draft", "Open", "site"}
     assert {name for name in run.artefacts if name.startswith("layer-")} == {f"layer-tiny-{kind}-{a}" for kind in ("python", "bundle") for a in ARCHS}
     assert layers_of(aws, OURS) == set()
     assert not list((runner.state / "releases").iterdir())

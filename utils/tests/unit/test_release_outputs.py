@@ -185,11 +185,11 @@ def test_the_folder_of_a_release_is_whole_and_its_sums_hold(tmp_path):
     zipped.write_bytes(b"zip")
     folder = tmp_path / "release"
     for version in ("0.3.0", "0.4.0"):  # the second takes the first one's place
-        output.write(folder, output.texts("notes", made(receipt(version)), CATALOGUE), [zipped])
+        output.write(folder, output.texts(made(receipt(version)), CATALOGUE), [zipped])
     assert subprocess.run(["sha256sum", "-c", "--quiet", output.SUMS], cwd=folder, check=False).returncode == 0
     summed = {line.split("  ")[1] for line in (folder / output.SUMS).read_text().splitlines()}
     assert summed == {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {output.SUMS}
-    assert {"notes.md", "index.html", "index.json", "index.schema.json", "x.zip", "sam/template.yaml", "terraform/main.tf"} <= summed
+    assert {"index.html", "index.json", "index.schema.json", "x.zip", "sam/template.yaml", "terraform/main.tf"} <= summed
     assert json.loads((folder / "index.json").read_text())["layers"][0]["version"] == "0.4.0"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["release", "x.zip"]
 
@@ -198,8 +198,8 @@ def test_another_folder_is_not_overwritten_and_a_failure_leaves_nothing(tmp_path
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/file").write_text("precious")
     with pytest.raises(UsageError, match="is no release's folder"):
-        output.write(tmp_path / "mine", output.texts("notes", made(), CATALOGUE), [])
+        output.write(tmp_path / "mine", output.texts(made(), CATALOGUE), [])
     with pytest.raises(UsageError, match="cannot write"):
-        output.write(tmp_path / "new", output.texts("notes", made(), CATALOGUE), [tmp_path / "missing.zip"])
+        output.write(tmp_path / "new", output.texts(made(), CATALOGUE), [tmp_path / "missing.zip"])
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
     assert (tmp_path / "mine/file").read_text() == "precious"

@@ -207,6 +207,27 @@ def test_the_next_release_goes_on_with_all_public_ones(releases, tmp_path) -> No
     assert main(["release", "previous"]) == 2
 
 
+def test_the_site_is_of_all_public_releases_and_says_what_was_taken_back(releases, tmp_path) -> None:
+    where = tmp_path / "site"
+    assert main(["release", "site", str(where)]) == 0
+    assert json.loads((where / "index.json").read_text())["layers"] == []
+    whole = receipt()
+    make_public(releases, tmp_path, TAG, *index.make([whole])["layers"])
+    assert main(["release", "site", str(where)]) == 0
+    page = (where / "index.html").read_text()
+    assert all(item.name in page for item in whole.plan.items)
+    assert "loses spans" not in page
+    whole.yanked = {whole.plan.items[0].name: "loses spans"}
+    changed = tmp_path / TAG.replace("/", "-") / "folder"
+    (changed / "index.json").write_text(json.dumps(index.make([whole])))
+    assert main(["release", "update", TAG, str(changed)]) == 0
+    assert main(["release", "site", str(where)]) == 0
+    assert "loses spans" in (where / "index.html").read_text()
+    assert main(["release", "site"]) == 2
+    assert main(["release", "site", str(tmp_path)]) == 2
+    assert changed.is_dir()
+
+
 def test_an_update_never_changes_what_was_published(releases, tmp_path) -> None:
     where = folder(tmp_path)
     (where / "x.zip").write_bytes(b"zip")

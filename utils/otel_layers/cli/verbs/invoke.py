@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from ... import archive, catalog, console
 from ...aws import standing
+from ...build import elf
 from ...errors import FunctionFailed, ToolMissing, UsageError
 from ...files import temporary
 from ...function import Function
@@ -223,11 +224,17 @@ def newest_python(project: Project) -> str:
 
 
 def _hint(function: Function) -> None:
-    """Warn of the two usual slips: a language layer that is not switched on, and a wrapper that no layer has."""
+    """Warn of the usual slips: a layer of the other architecture, a language layer that is not switched on, a wrapper that no layer has."""
     wrapper, inside = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER", ""), {}
     for layer in function.layers:
         with archive.opened(layer) as opened:
             inside[layer.name] = set(opened.namelist())
+            machine = elf.first_machine(opened)
+        other = next((a for a in catalog.ARCHITECTURES.values() if a.elf == machine), None)
+        if other and other.aws != function.architecture:
+            console.warn(
+                f"{layer.name} is for {other.name}, the function runs on {function.architecture}: its programs will not start", once=layer.name
+            )
     if not wrapper:
         for name, names in inside.items():
             if "otel-handler" in names:

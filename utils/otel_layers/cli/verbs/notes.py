@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ... import console
 from ...errors import NothingToDo, UsageError
@@ -38,7 +38,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
     text = "\n\n".join(notes.arn_table(r) for r in found) if args.table else notes.markdown(found, changed(project, found)).rstrip()
     if args.output_dir:
         folder = Path(args.output_dir).resolve()
-        output.write(folder, output.texts(text + "\n", made, project.catalogue), artefacts(project, found))
+        texts = {PurePosixPath("notes.md"): text + "\n", **output.texts(made, project.catalogue)}
+        output.write(folder, texts, artefacts(project, found))
         console.step(f"wrote {args.output_dir}")
     if args.output:
         write_atomically(Path(args.output), text + "\n")

@@ -5,6 +5,7 @@ plan: what is released, from a tag or from what is asked for. previous: the inde
 bills DIR: the bills of materials of each folder's newest public release, for `advisories`.
 draft TAG DIR: a draft release on GitHub with the folder's files. open TAG RECEIPT...: make it public, when every required region is done.
 update TAG DIR: bring notes and index of a public release up to date, say after `unpublish`.
+site DIR: the site of all public releases: ARN page, index and maps.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ...catalog import Layer
 from ...errors import RegionsFailed, UsageError
 from ...files import write_atomically
 from ...project import Project, open_project
-from ...release import github, index
+from ...release import github, index, output
 from ...release import receipt as receipts
 from ...release import version as versions
 from .. import workflow
@@ -31,9 +32,9 @@ _TAG = re.compile(r"layer-(?P<folder>.+)/(?P<version>[^/]+)")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `release`."""
-    parser.add_argument("action", choices=("plan", "previous", "bills", "draft", "open", "update"))
+    parser.add_argument("action", choices=("plan", "previous", "bills", "draft", "open", "update", "site"))
     parser.add_argument(
-        "names", nargs="*", metavar="TAG|DIR|RECEIPT", help="with bills: DIR; with draft and update: TAG DIR; with open: TAG RECEIPT..."
+        "names", nargs="*", metavar="TAG|DIR|RECEIPT", help="with bills and site: DIR; with draft and update: TAG DIR; with open: TAG RECEIPT..."
     )
     parser.add_argument("--output", metavar="FILE", help="with previous: where the index goes; one without layers when nothing was released yet")
     plan = parser.add_argument_group("with plan")
@@ -57,13 +58,18 @@ def run(project: Project, args: argparse.Namespace) -> None:
     elif args.action == "previous":
         if not args.output:
             raise UsageError("previous needs --output FILE")
-        found = index.united(github.previous(project), project.catalogue.name)
+        found = _released(project)
         write_atomically(Path(args.output), json.dumps(found, indent=2) + "\n")
         console.step(f"{console.counted(len(found['layers']), 'layer')} of releases before")
     elif args.action == "update":
         tag, folder = _two(args.action, args.names)
         github.update(project, tag, Path(folder))
         console.step(f"{tag} has the notes and files of {folder}")
+    elif args.action == "site":
+        found = _released(project)
+        site = _one(args.action, args.names)
+        output.write(site.resolve(), output.texts(found, project.catalogue), ())
+        console.step(f"wrote {site}: {console.counted(len(found['layers']), 'layer')} of all public releases")
     elif args.action == "bills":
         tags = _bills(args.names)
         if args.github:
@@ -146,9 +152,7 @@ def _partitions(project: Project, spec: str, region: str) -> list[dict[str, str]
 
 def _bills(names: list[str]) -> list[str]:
     """Fetch them into the new folder that is named; the tags that they are of."""
-    if len(names) != 1:
-        raise UsageError("bills needs a folder", remedy="./run.sh release bills DIR")
-    folder = Path(names[0])
+    folder = _one("bills", names)
     if folder.exists():
         raise UsageError(f"{folder} is there already", remedy="a new folder: what is in it is of one time")
     newest: dict[str, re.Match[str]] = {}
@@ -162,6 +166,16 @@ def _bills(names: list[str]) -> list[str]:
         github.bills(tag, folder)
     console.step(f"{len(list(folder.iterdir()))} bills of materials of {', '.join(tags) or 'no release: none is public yet'}")
     return tags
+
+
+def _released(project: Project) -> dict[str, Any]:
+    return index.united(github.previous(project), project.catalogue.name)
+
+
+def _one(action: str, names: list[str]) -> Path:
+    if len(names) != 1:
+        raise UsageError(f"{action} needs a folder", remedy=f"./run.sh release {action} DIR")
+    return Path(names[0])
 
 
 def _two(action: str, names: list[str]) -> tuple[str, str]:

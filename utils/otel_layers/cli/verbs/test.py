@@ -14,12 +14,12 @@ from ...errors import FunctionFailed, NothingToDo, ToolMissing, UsageError
 from ...project import Project
 
 MARKS = {"docker": "tests that need a Docker engine", "slow": "tests that take minutes", "workflows": "more events under act"}
-SIDE_BY_SIDE = ("unit", "drift")  # tiers of utils/tests
-ALONE = ("contract", "e2e", "faults")  # those that share the machine's namespaces and ports
+SMALL = ("unit", "drift")  # tiers of utils/tests
+LARGE = ("contract", "e2e", "faults")  # those whose modules set up something that their tests share
 GO_KINDS = {"race": "Go tests under the race detector", "fuzz": "Go's fuzz targets beyond their seeds"}
 FUZZ_SECONDS = 20
 TESTS = "tests"  # of a folder, in pytest
-_TWO = ["-n", "2"]  # for tests that have processes and folders of their own
+_TWO = ["-n", "2"]  # at once, since tests have processes, namespaces, ports and folders of their own
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"then fuzz each Go fuzz target for so long (default: {FUZZ_SECONDS})",
     )
     parser.add_argument("--only", metavar="EXPRESSION", default="", help="only tests whose name matches (pytest's -k, go test's -run)")
-    parser.add_argument(
-        "--tier", metavar="NAME", default="", help=f"at the root: only this folder of utils/tests ({', '.join(SIDE_BY_SIDE + ALONE)})"
-    )
+    parser.add_argument("--tier", metavar="NAME", default="", help=f"at the root: only this folder of utils/tests ({', '.join(SMALL + LARGE)})")
 
 
 def _seconds(text: str) -> int:
@@ -95,9 +93,9 @@ def parts(project: Project, args: argparse.Namespace, left_out: list[str]) -> li
     pytest += ["-m", " and ".join(f"not {mark}" for mark in left_out)] if left_out else []
     pytest += ["-k", args.only] if args.only else []
     if project.folder in ("", "all"):
-        if args.tier not in ("", *SIDE_BY_SIDE, *ALONE):
-            raise UsageError(f"there is no tier {args.tier!r}", remedy=", ".join(SIDE_BY_SIDE + ALONE))
-        for tiers, how in ((SIDE_BY_SIDE, _TWO), (ALONE, [])):
+        if args.tier not in ("", *SMALL, *LARGE):
+            raise UsageError(f"there is no tier {args.tier!r}", remedy=", ".join(SMALL + LARGE))
+        for tiers, how in ((SMALL, _TWO), (LARGE, [*_TWO, "--dist=loadfile"])):
             if folders := [root / "utils/tests" / tier for tier in tiers if args.tier in ("", tier)]:
                 found.append((f"utils/tests: {', '.join(folder.name for folder in folders)}", [*pytest, *how, *folders], root))
         if args.tier:

@@ -16,5 +16,9 @@ tag = ref.startswith("refs/tags/")
 depth = [] if env["DEPTH"] == "0" else ["--no-tags", f"--depth={env['DEPTH']}"]
 git("init", "--quiet", ".")
 git("remote", "add", "origin", f"file://{env['STANDIN_REPOSITORY']}")
-git("fetch", "--quiet", *depth, "origin", f"+{sha}:{ref if tag else 'refs/remotes/origin/head'}")
+if branch := env["REF"]:
+    wanted, ref, sha = f"refs/heads/{branch}", f"refs/remotes/origin/{branch}", f"refs/remotes/origin/{branch}"
+else:
+    wanted, ref = sha, ref if tag else "refs/remotes/origin/head"
+git("fetch", "--quiet", *depth, "origin", f"+{wanted}:{ref}")
 git("checkout", "--quiet", "--force", "--detach", sha)
