@@ -25,4 +25,4 @@ PYTHON_VERSION=3.10 compile "$@" python/requirements.in -o python/requirements.t
 compile "$@" python/compilers/node.in -o python/compilers/node.txt
 (cd python/compilers && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved=true --no-audit --no-fund)
 # Programs that are compiled from sources, which is all that the registry of Go modules has: the version stands in each go.mod.
-for name in golangci actionlint; do (cd "requirements/$name" && go mod tidy); done
+for name in golangci actionlint opentofu; do (cd "requirements/$name" && go mod tidy); done

@@ -11,12 +11,24 @@ from pathlib import Path
 from .. import console
 from ..aws import standing
 from ..aws.client import Access
-from ..errors import RegionsFailed, UsageError
+from ..errors import NothingToDo, RegionsFailed, UsageError
 from ..project import Project
+from ..release import receipt as receipts
 from ..release.execute import Step, execute
 from ..release.outcome import Result, Status
 from ..release.plan import Plan
 from . import publishing
+
+
+def named(project: Project, names: Sequence[str]) -> list[tuple[Path, receipts.Receipt]]:
+    """The receipts in the files `names`, by default the newest of the folder's layers; NothingToDo without any."""
+    if names:
+        return [(Path(name), receipts.load(Path(name))) for name in names]
+    found = receipts.newest(project.dist, [layer.name for layer in project.layers()])
+    if not found:
+        raise NothingToDo("nothing has been published yet: there is no receipt in dist/receipts", remedy="./run.sh publish, or name a RECEIPT")
+    console.detail(f"receipt: {found[0]}")
+    return [found]
 
 
 @contextmanager

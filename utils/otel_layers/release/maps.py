@@ -86,11 +86,17 @@ variable "layers" {{
 locals {{
   published = jsondecode(file("${{path.module}}/arns.json"))
   wrapped   = {json.dumps(_wrapped(entries))}
+  missing   = [for name in var.layers : name if !can(local.published[name][var.architecture][var.region])]
 }}
 
 output "arns" {{
   description = "The layer versions' ARNs"
   value       = [for name in var.layers : local.published[name][var.architecture][var.region]]
+
+  precondition {{
+    condition     = length(local.missing) == 0
+    error_message = "Not published for ${{var.architecture}} in ${{var.region}}: ${{join(", ", local.missing)}}."
+  }}
 }}
 
 output "environment" {{

@@ -131,3 +131,51 @@ def test_the_cdk_takes_the_snippet_and_the_map(published, cdk):
     assert function["Environment"]["Variables"]["AWS_LAMBDA_EXEC_WRAPPER"] == shown["wrapper"]
     assert template["Outputs"]["Arns"]["Value"] == ",".join(shown["arns"])
     assert template["Outputs"]["Said"]["Value"] == f"x is not published for arm64 in {REGION}"
+
+
+_USER = """\
+module "opentelemetry" {
+  source       = "./terraform"
+  region       = "%(region)s"
+  architecture = "%(architecture)s"
+  layers       = %(layers)s
+}
+
+output "arns" {
+  value = module.opentelemetry.arns
+}
+
+output "environment" {
+  value = module.opentelemetry.environment
+}
+"""
+
+
+@pytest.mark.slow
+def test_opentofu_takes_the_module_and_reads_the_snippet(published, tmp_path):
+    tofu = toolchain.go_tool(PROJECT, "opentofu")
+
+    def run(*arguments):
+        env = toolchain.environment(PROJECT, HOME=str(tmp_path))
+        env = {name: value for name, value in env.items() if not name.startswith("TF_")}  # the user's own settings
+        return subprocess.run([tofu, *arguments, "-no-color"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+    for path, text in maps.files(published).items():
+        if path.parts[0] == "terraform":
+            (tmp_path / "terraform").mkdir(exist_ok=True)
+            (tmp_path / path).write_text(text)
+    shown = index.example(published)
+    (tmp_path / "snippet").mkdir()
+    (tmp_path / "snippet/main.tf").write_text(fill(next(s for s in SNIPPETS if s.key == "terraform"), **shown))
+    wanted = {"region": REGION, "architecture": shown["architecture"]}
+    (tmp_path / "main.tf").write_text(_USER % {**wanted, "layers": json.dumps([la.name for la in LAYERS])})
+    for words in (("fmt", "-check", "-recursive", "-diff"), ("init", "-input=false"), ("validate",), ("apply", "-auto-approve", "-input=false")):
+        done = run(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(run("output", "-json").stdout)
+    assert said["arns"]["value"] == shown["arns"]
+    assert said["environment"]["value"] == {"AWS_LAMBDA_EXEC_WRAPPER": shown["wrapper"]}
+    (tmp_path / "main.tf").write_text(_USER % {**wanted, "layers": json.dumps([LAYERS[0].name, "novel"])})
+    done = run("apply", "-auto-approve", "-input=false")
+    assert done.returncode == 1
+    assert f"Not published for {shown['architecture']} in {REGION}: novel." in done.stderr

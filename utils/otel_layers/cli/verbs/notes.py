@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ... import console
-from ...errors import NothingToDo, UsageError
+from ...errors import UsageError
 from ...files import write_atomically
 from ...project import Project
 from ...release import index, notes, output
 from ...release import receipt as receipts
 from ...release import version as versions
-from .. import emit, json_option
+from .. import emit, json_option, recorded
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Render."""
-    found = [receipts.load(Path(path)) for path in args.receipts] or [newest(project)]
+    found = [receipt for _, receipt in recorded.named(project, args.receipts)]
     previous = index.load(Path(args.previous)) if args.previous else None
     made = index.make(found, project.catalogue.name, previous)
     text = "\n\n".join(notes.arn_table(r) for r in found) if args.table else notes.markdown(found, changed(project, found)).rstrip()
@@ -70,12 +70,3 @@ def artefacts(project: Project, found: Sequence[receipts.Receipt]) -> list[Path]
             raise UsageError(f"dist/{item.zip} is not the zip that was published as {item.name}", remedy=remedy)
         files += [path for path in (zipped, zipped.with_suffix(".cdx.json")) if path.is_file()]
     return files
-
-
-def newest(project: Project) -> receipts.Receipt:
-    """The newest receipt of the folder's layers; NothingToDo without one."""
-    found = receipts.newest(project.dist, [layer.name for layer in project.layers()])
-    if not found:
-        raise NothingToDo("nothing has been published yet: there is no receipt in dist/receipts", remedy="./run.sh publish")
-    console.detail(f"receipt: {found[0]}")
-    return found[1]

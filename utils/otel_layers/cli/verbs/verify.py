@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import console
-from ...errors import NothingToDo, UsageError
+from ...errors import UsageError
 from ...project import Project
 from ...release import published
 from ...release import receipt as receipts
@@ -30,8 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, args: argparse.Namespace) -> None:
     """Verify one receipt after the other; RegionsFailed at the end when a required region is not as it should be."""
-    paths = [Path(path) for path in args.receipts] or [_newest(project)]
-    found = [(path, receipts.load(path)) for path in paths]
+    found = recorded.named(project, args.receipts)
     done = [_verify(project, args, path, receipt) for path, receipt in found]
     text = [recorded.as_text(receipt.plan, results, "verified") for (_, receipt), (_, results) in zip(found, done, strict=True)]
     body: list[dict[str, Any]] = [
@@ -42,13 +41,6 @@ def run(project: Project, args: argparse.Namespace) -> None:
     for (path, receipt), (_, results) in zip(found, done, strict=True):
         resume = publishing.resume_command(project, receipt.plan, path)
         recorded.check(receipt.plan, results, "verified", f"what is missing is brought by {resume}; for the rest see docs/releasing.md")
-
-
-def _newest(project: Project) -> Path:
-    found = receipts.newest(project.dist, [layer.name for layer in project.layers()])
-    if not found:
-        raise NothingToDo("there is no receipt in dist/receipts", remedy="name a RECEIPT")
-    return found[0]
 
 
 def _verify(project: Project, args: argparse.Namespace, path: Path, receipt: receipts.Receipt) -> tuple[str, list[Result]]:
