@@ -151,6 +151,15 @@ def _refuse_other_bytes(plan: Plan, connect: Connect, limit: float) -> None:
         )
 
 
+def refuse_taken_back(project: Project, plan: Plan, *own: Receipt) -> None:
+    """UsageError when bytes of `plan` were taken back, by what any receipt here says, or one of its `own`."""
+    bad = receipts.taken_back([*receipts.kept(project.dist).values(), *own])
+    for item in plan.items:
+        if item.sha256 in bad:
+            remedy = "other bytes under another version; --layer NAME publishes another layer"
+            raise UsageError(f"{item.name} was taken back: {bad[item.sha256]}", why="a receipt with these bytes says so", remedy=remedy)
+
+
 def publish(
     project: Project,
     receipt: Receipt,
@@ -171,9 +180,7 @@ def publish(
     `zips`: by layer name, when they are not those of dist/. `resume`: the command that finishes it, when it is not `publish --resume`.
     """
     plan = receipt.plan
-    for name, reason in {**receipts.taken_back(project.dist), **receipt.yanked}.items():
-        if any(item.name == name for item in plan.items):
-            raise UsageError(f"{name} was taken back: {reason}", why="its receipt says so", remedy="publish under another version")
+    refuse_taken_back(project, plan, receipt)
     region_timeout = region_timeout or time_for(plan)
     check_store(plan, bucket)
     calls = within(access, region_timeout)
@@ -191,6 +198,8 @@ def publish(
         if result.status == "pending":
             return
         left[result.region] -= 1
+        if result.public and not plan.public:
+            console.warn(f"{result.name} is public already, and stays so", once=f"public {result.name}")
         if result.status not in DONE:
             # Of a region that does not answer at all, one line is enough; the summary has the rest.
             once = f"{result.region} {result.status}" if result.status != "failed" else ""

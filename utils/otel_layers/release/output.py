@@ -26,7 +26,7 @@ def texts(index: Index, catalogue: Catalogue) -> dict[PurePosixPath, str]:
 
 def write(folder: Path, made: dict[PurePosixPath, str], copies: Iterable[Path]) -> None:
     """Make `folder` of the texts `made`, `copies` of files beside them, and SHA256SUMS over all, in place of an earlier one."""
-    if folder.exists() and not (folder / SUMS).is_file() and any(folder.iterdir()):
+    if folder.exists() and not (folder / SUMS).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is there and is no release's folder", remedy="another --output-dir, or an empty one")
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:

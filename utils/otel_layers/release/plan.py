@@ -102,7 +102,7 @@ def make(
         if version and version != artefact.version:
             raise UsageError(
                 f"{artefact.path.name} was built as version {artefact.version}, not {version}",
-                why="the version stands in the bytes",
+                why="a version is chosen when a layer is built",
                 remedy=build_command(artefact.layer, artefact.arch, version),
             )
         if set(artefact.runtimes) != set(artefact.layer.runtimes):

@@ -57,8 +57,9 @@ def _differences(place: Place, receipt: Receipt, recorded: Result, own: bool, wh
     if own:
         if others := [number for number in calls.numbers(place) if number != recorded.version]:
             yield f"{recorded.arn}: there are further versions under its name: {', '.join(map(str, others))}"
-        if calls.is_public(place, recorded.version) != receipt.plan.public:
-            yield f"{recorded.arn}: it is {'not public' if receipt.plan.public else 'public'}"
+        public = receipt.plan.public or recorded.public  # a private plan may have found what was public already
+        if calls.is_public(place, recorded.version) != public:
+            yield f"{recorded.arn}: it is {'not public' if public else 'public'}"
     if whole:
         digest = fetch(place, found)
         if digest != item.sha256:

@@ -107,6 +107,8 @@ def as_json(receipt: Receipt) -> dict[str, Any]:
 
 def load(path: Path) -> Receipt:
     """The receipt in the file `path`; UsageError when it is none, with the key that is wrong."""
+    if not path.exists():
+        raise UsageError(f"there is no receipt {path}", remedy="a publication keeps its own in dist/receipts, or where --receipt says")
     data = read_json(path, "a receipt")
     try:
         return _decode(data)
@@ -167,19 +169,25 @@ def _checked(kind: type[Any], entry: Any, **convert: Any) -> dict[str, Any]:
     return {key: convert[key](value) if key in convert else value for key, value in entry.items()}
 
 
-def taken_back(dist: Path) -> dict[str, str]:
-    """Why, by layer name, for everything that any receipt in dist/receipts says is taken back."""
-    return {name: why for path in sorted((dist / "receipts").glob("*.json")) for name, why in load(path).yanked.items()}
+def kept(dist: Path) -> dict[Path, Receipt]:
+    """The receipts in dist/receipts."""
+    return {path: load(path) for path in sorted((dist / "receipts").glob("*.json"))}
+
+
+def taken_back(found: Iterable[Receipt]) -> dict[str, str]:
+    """Why, by the SHA-256 of the zip, for everything that a receipt says is taken back: the same bytes are no better under another name."""
+    return {item.sha256: receipt.yanked[item.name] for receipt in found for item in receipt.plan.items if item.name in receipt.yanked}
 
 
 def newest(dist: Path, layers: Iterable[str] = (), arch: str = "", region: str = "", group: str = "") -> tuple[Path, Receipt] | None:
     """The receipt in dist/receipts that was written last and has an ARN, not yanked, of one of `layers` for `arch` in `region`, `group` ('': any)."""
-    wanted, bad = set(layers), {*taken_back(dist)}
-    for path in sorted((dist / "receipts").glob("*.json"), key=lambda p: p.stat().st_mtime_ns, reverse=True):
-        found = load(path)
+    wanted, all_of_them = set(layers), kept(dist)
+    bad = taken_back(all_of_them.values())
+    for path in sorted(all_of_them, key=lambda p: p.stat().st_mtime_ns, reverse=True):
+        found = all_of_them[path]
         if group not in ("", found.plan.group):
             continue
-        names = {i.name for i in found.plan.items if (not wanted or i.layer in wanted) and arch in ("", i.arch)} - bad
+        names = {i.name for i in found.plan.items if (not wanted or i.layer in wanted) and arch in ("", i.arch) and i.sha256 not in bad}
         if any(r.name in names and r.status in DONE and region in ("", r.region) for r in found.results.values()):
             return path, found
     return None

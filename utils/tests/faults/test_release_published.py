@@ -191,6 +191,41 @@ def test_taken_back_is_marked_told_and_undone_and_nothing_is_deleted(fresh, port
     assert run(fresh, *PUBLISH).returncode == 0
 
 
+def test_the_same_bytes_are_no_better_under_another_name_and_their_receipts_are_named(fresh, port, published):
+    folder = fresh.dist / "receipts"
+    folder.mkdir(exist_ok=True)
+    (folder / "prod.json").write_bytes((fresh.root / "r.json").read_bytes())
+    dev = ("promote", "r.json", "--group", "dev", "--region", REGIONS[0], "--public", "--receipt", "dist/receipts/dev.json")
+    assert run(fresh, *dev).returncode == 0
+    [twin] = [item.name for item in receipts.load(folder / "dev.json").plan.items if item.layer == RELEASED[1]]
+    done = run(fresh, "unpublish", "dist/receipts/prod.json", "--layer", RELEASED[1], "--reason", "loses spans")
+    assert done.returncode == 0, done.stderr
+    assert f"{twin} has the same bytes and is not marked: ./run.sh unpublish dist/receipts/dev.json --layer {twin}" in done.stderr
+    beta = ("promote", "dist/receipts/dev.json", "--group", "beta", "--region", REGIONS[0])
+    for words in (beta, (*PUBLISH, "--dry-run"), ("publish", "--region", REGIONS[0], "--group", "dev")):
+        refused = run(fresh, *words)
+        assert (refused.returncode, "was taken back: loses spans" in refused.stderr) == (2, True), words
+    for where in ((), ("--to", "local", "-r", REGIONS[0])):
+        asked = run(fresh, "python", "-l", "--layer", RELEASED[1], "--group", "dev", *where)
+        assert (asked.stdout, f"taken back: {', '.join(sorted([published.plan.items[1].name, twin]))}" in asked.stderr) == ("", True)
+
+
+def test_a_bundle_of_what_was_taken_back_is_named(fresh, port):
+    bundle = next(la for la in fresh.catalogue.layers.values() if RELEASED[1] in la.bundle)
+    write_layer(fresh, bundle.name, "amd64", version="0.0.0-dev")
+    assert run(fresh, "publish", "--region", REGIONS[0], "--receipt", "b.json").returncode == 0
+    done = run(fresh, "unpublish", "b.json", "--layer", RELEASED[1], "--reason", "loses spans")
+    assert f"{bundle.name}-amd64-0_0_0-dev" in done.stderr
+    assert "has these files too and is not marked: ./run.sh unpublish b.json" in done.stderr
+
+
+def test_a_private_publication_that_finds_public_layers_says_so_and_is_verified(fresh, port, published):
+    done = run(fresh, "publish", "--region", REGIONS[0], "--receipt", "private.json")
+    assert done.returncode == 0, done.stderr
+    assert "is public already, and stays so" in done.stderr
+    assert run(fresh, "verify", "private.json").returncode == 0
+
+
 def test_deleting_takes_two_words_and_spares_other_bytes(fresh, port, published):
     before = everything(port, published)
     once = run(fresh, "unpublish", "r.json", "--reason", "a secret", "--force")

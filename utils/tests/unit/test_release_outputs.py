@@ -199,6 +199,8 @@ def test_another_folder_is_not_overwritten_and_a_failure_leaves_nothing(tmp_path
     (tmp_path / "mine/file").write_text("precious")
     with pytest.raises(UsageError, match="is no release's folder"):
         output.write(tmp_path / "mine", output.texts(made(), CATALOGUE), [])
+    with pytest.raises(UsageError, match="is no release's folder"):
+        output.write(tmp_path / "mine/file", output.texts(made(), CATALOGUE), [])
     with pytest.raises(UsageError, match="cannot write"):
         output.write(tmp_path / "new", output.texts(made(), CATALOGUE), [tmp_path / "missing.zip"])
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]

@@ -34,15 +34,26 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if args.to:
         region = args.region or publishing.default_region(project, args.to)
         with standing.connect(project, args.to) as access:
-            found = _from_aws(access, region, wanted, args.group, {*receipts.taken_back(project.dist)})
+            found = _from_aws(access, region, wanted, args.group, _bad(project))
         where = f"in {region} of {'AWS' if args.to == 'aws' else 'the embedded AWS'}"
     else:
         found = _from_receipt(project, args.region, wanted, args.group)
         where = "in the receipts of dist/receipts" + (f" for {args.region}" if args.region else "")
     if not found:
         names = ", ".join(layer.name for layer in chosen)
-        raise NothingToDo(f"no published version of {names} {where}", remedy=f"./run.sh {project.folder or 'all'} publish, or --to aws to ask AWS")
+        raise NothingToDo(
+            f"no published version of {names} {where}",
+            why=f"taken back: {', '.join(sorted(bad))}" if (bad := _bad(project)) else "",
+            remedy=f"./run.sh {project.folder or 'all'} publish, or --to aws to ask AWS",
+        )
     emit(args, found, "\n".join(entry["arn"] for entry in found))
+
+
+def _bad(project: Project) -> set[str]:
+    """The names, in any receipt that is here, of bytes that were taken back."""
+    found = receipts.kept(project.dist).values()
+    bad = receipts.taken_back(found)
+    return {item.name for receipt in found for item in receipt.plan.items if item.sha256 in bad}
 
 
 def _from_receipt(project: Project, region: str, wanted: list[tuple[catalog.Layer, catalog.Architecture]], group: str) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from ... import console
 from ...errors import UsageError
-from ...files import write_atomically
+from ...files import read_json, write_atomically
 from ...project import Project
 from ...release import index, notes, output
 from ...release import receipt as receipts
@@ -68,5 +68,9 @@ def artefacts(project: Project, found: Sequence[receipts.Receipt]) -> list[Path]
         if not zipped.is_file() or output.sha256(zipped) != item.sha256:
             remedy = f"build {item.version} of {item.source_revision[:12]} again, or put the published zip there"
             raise UsageError(f"dist/{item.zip} is not the zip that was published as {item.name}", remedy=remedy)
+        facts = zipped.with_suffix(".json")
+        if facts.is_file() and (version := read_json(facts, "a layer's facts").get("version")) != item.version:
+            why = f"the bytes are the same, the SBOM beside them is not: it is of {version}"
+            raise UsageError(f"dist/{item.zip} was published as version {item.version}", why=why, remedy=f"build {item.version} again")
         files += [path for path in (zipped, zipped.with_suffix(".cdx.json")) if path.is_file()]
     return files

@@ -44,7 +44,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
     """Gather the zips, then publish them as `publish` does."""
     path = Path(args.source).resolve()
     source = receipts.load(path)
-    items = _items(source, args.layer, path, {**receipts.taken_back(project.dist), **source.yanked})
+    items = _items(source, args.layer, path, receipts.taken_back([*receipts.kept(project.dist).values(), source]))
     spec = args.region or publishing.default_region(project, args.to, args.partition)
     regions = project.catalogue.select_regions(spec, args.partition)
     plan = plans.moved(items, regions, to=args.to, public=args.public, named=spec != "all", group=args.group or GROUPS[0])
@@ -61,8 +61,8 @@ def _items(source: receipts.Receipt, layer: str, path: Path, bad: Mapping[str, s
     if not items:
         raise UsageError(f"{path.name} has no layer {layer}", remedy=f"one of {', '.join(dict.fromkeys(i.layer for i in source.plan.items))}")
     for item in items:
-        if item.name in bad:
-            raise UsageError(f"{item.name} was taken back: {bad[item.name]}", remedy="another release, or --layer for another layer of it")
+        if item.sha256 in bad:
+            raise UsageError(f"{item.name} was taken back: {bad[item.sha256]}", remedy="another release, or --layer for another layer of it")
         if not any(source.arn(item.name, target.region) for target in source.plan.targets):
             raise UsageError(f"{item.name} is published nowhere, says {path.name}", remedy="finish that publication first")
     return items

@@ -90,6 +90,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
             version=args.version,
             group=args.group or GROUPS[0],
         )
+    publishing.refuse_taken_back(project, plan, *([old] if old else []))
     if announce(args, plan):
         carry_out(project, args, plan, args.resume or args.receipt, old=old)
 

@@ -53,6 +53,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
             remedy="without --force they are only marked; --force --yes deletes them",
         )
     text = f"{_in_words(chosen)}: marked as taken back; {_renew(project, path)}"
+    for words in _also(project, receipt, chosen, path):
+        console.warn(words)
     if not args.force:
         _mark(receipt, chosen, args.reason.strip(), path)
         emit(args, receipts.as_json(receipt), f"{text}\nnothing was deleted in AWS: functions that have them go on")
@@ -84,6 +86,21 @@ def _chosen(receipt: receipts.Receipt, args: argparse.Namespace) -> list[plans.I
     return found
 
 
+def _also(project: Project, receipt: receipts.Receipt, chosen: list[plans.Item], path: Path) -> list[str]:
+    """What else has these files and is not marked: the same bytes in other receipts, and bundles of these layers."""
+    bytes_, parts = {item.sha256 for item in chosen}, {(item.layer, item.arch, item.version) for item in chosen}
+    found = []
+    for where, other in {**receipts.kept(project.dist), path: receipt}.items():
+        for item in other.plan.items:
+            layer = project.catalogue.layers.get(item.layer)
+            inside = {(part, item.arch, item.version) for part in layer.bundle} if layer else set()
+            if item.name in other.yanked or (where == path and item in chosen) or not (item.sha256 in bytes_ or inside & parts):
+                continue
+            command = f"./run.sh unpublish {publishing.shown(project, where)} --layer {item.name}"
+            found.append(f"{item.name} has {'the same bytes' if item.sha256 in bytes_ else 'these files too'} and is not marked: {command}")
+    return found
+
+
 def _mark(receipt: receipts.Receipt, items: list[plans.Item], reason: str, path: Path) -> None:
     receipt.yanked.update({item.name: reason for item in items})
     receipts.save(receipt, path)
@@ -94,7 +111,7 @@ def _undo(receipt: receipts.Receipt, items: list[plans.Item], path: Path) -> Non
     if gone := [r.region for r in receipt.stand() if r.name in names and r.status == "removed"]:
         raise UsageError(f"they were deleted in {', '.join(dict.fromkeys(gone))}", why="a deleted version never comes back")
     if not names & {*receipt.yanked}:
-        raise UsageError(f"{_in_words(items)}: not taken back, says {path.name}")
+        raise UsageError(f"{_in_words(items)}: not taken back, says {path.name}", remedy="there is nothing to undo")
     receipt.yanked = {name: why for name, why in receipt.yanked.items() if name not in names}
     receipts.save(receipt, path)
 
