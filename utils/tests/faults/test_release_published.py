@@ -208,6 +208,8 @@ def test_the_same_bytes_are_no_better_under_another_name_and_their_receipts_are_
     for where in ((), ("--to", "local", "-r", REGIONS[0])):
         asked = run(fresh, "python", "-l", "--layer", RELEASED[1], "--group", "dev", *where)
         assert (asked.stdout, f"taken back: {', '.join(sorted([published.plan.items[1].name, twin]))}" in asked.stderr) == ("", True)
+    asked = run(fresh, "collector", "-l", "--layer", RELEASED[0], "--group", "beta")
+    assert (asked.stdout, "taken back" in asked.stderr) == ("", False)
 
 
 def test_a_bundle_of_what_was_taken_back_is_named(fresh, port):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
 from ... import catalog
 from ...aws import standing
@@ -34,7 +35,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if args.to:
         region = args.region or publishing.default_region(project, args.to)
         with standing.connect(project, args.to) as access:
-            found = _from_aws(access, region, wanted, args.group, _bad(project))
+            found = _from_aws(access, region, wanted, args.group, _bad(project, chosen))
         where = f"in {region} of {'AWS' if args.to == 'aws' else 'the embedded AWS'}"
     else:
         found = _from_receipt(project, args.region, wanted, args.group)
@@ -43,17 +44,17 @@ def run(project: Project, args: argparse.Namespace) -> None:
         names = ", ".join(layer.name for layer in chosen)
         raise NothingToDo(
             f"no published version of {names} {where}",
-            why=f"taken back: {', '.join(sorted(bad))}" if (bad := _bad(project)) else "",
+            why=f"taken back: {', '.join(sorted(bad))}" if (bad := _bad(project, chosen)) else "",
             remedy=f"./run.sh {project.folder or 'all'} publish, or --to aws to ask AWS",
         )
     emit(args, found, "\n".join(entry["arn"] for entry in found))
 
 
-def _bad(project: Project) -> set[str]:
-    """The names, in any receipt that is here, of bytes that were taken back."""
-    found = receipts.kept(project.dist).values()
+def _bad(project: Project, layers: Iterable[catalog.Layer]) -> set[str]:
+    """The names that `layers` have, in any receipt that is here, with bytes that were taken back."""
+    names, found = {layer.name for layer in layers}, receipts.kept(project.dist).values()
     bad = receipts.taken_back(found)
-    return {item.name for receipt in found for item in receipt.plan.items if item.sha256 in bad}
+    return {item.name for receipt in found for item in receipt.plan.items if item.layer in names and item.sha256 in bad}
 
 
 def _from_receipt(project: Project, region: str, wanted: list[tuple[catalog.Layer, catalog.Architecture]], group: str) -> list[dict[str, str]]:
