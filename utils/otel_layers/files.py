@@ -33,12 +33,12 @@ def write_atomically(path: Path, body: str | bytes) -> None:
         raise UsageError(f"cannot write {path}", why=str(exc)) from exc
 
 
-def read_json(path: Path, what: str) -> Any:
-    """The JSON in the file `path`, which shall be `what` ("a receipt"); UsageError when it is not there or not readable."""
+def read_json(path: Path, what: str, remedy: str = "") -> Any:
+    """The JSON in the file `path`, which shall be `what` ("a receipt"); UsageError when it is not there (`remedy`) or not readable."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
-        raise UsageError(f"there is no {what.partition(' ')[2]} {path}") from exc
+        raise UsageError(f"there is no {what.partition(' ')[2]} {path}", remedy=remedy) from exc
     except (OSError, ValueError) as exc:
         raise UsageError(f"{path} is not {what}", why=f"it is not readable JSON: {exc}") from exc
 

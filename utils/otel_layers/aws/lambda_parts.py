@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import importlib
 import io
@@ -50,11 +48,9 @@ def _keep(encoded: memoryview, word: str) -> bool:
     with _decoding:
         if word not in _zips:
             try:
-                body = binascii.a2b_base64(encoded, strict_mode=True)
+                _zips[word] = importlib.import_module("moto.awslambda.models")._zipfile_content(bytes(encoded))
             except ValueError:
                 return False
-            digest = hashlib.sha256(body)
-            _zips[word] = body, len(body), base64.b64encode(digest.digest()).decode(), digest.hexdigest()
     return True
 
 

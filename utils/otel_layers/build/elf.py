@@ -26,8 +26,7 @@ def read(body: bytes) -> Elf | None:
         return None
     if len(body) < 20 or body[5] not in (1, 2):
         raise ValueError("the ELF header is cut off")
-    order = "<" if body[5] == 1 else ">"
-    machine = struct.unpack_from(f"{order}H", body, 18)[0]
+    order, machine = _order(body), _machine(body)
     if body[4] != 2:
         return Elf(machine, (), ())  # 32 bits: no architecture of Lambda, the machine alone tells
     try:
@@ -43,8 +42,16 @@ def first_machine(source: zipfile.ZipFile) -> int | None:
             with source.open(name) as body:
                 head = body.read(20)
             if head[:4] == b"\x7fELF" and len(head) == 20:
-                return int(struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)[0])
+                return _machine(head)
     return None
+
+
+def _order(head: bytes) -> str:
+    return "<" if head[5] == 1 else ">"
+
+
+def _machine(head: bytes) -> int:
+    return int(struct.unpack_from(f"{_order(head)}H", head, 18)[0])
 
 
 def _dynamic(body: bytes, order: str) -> tuple[tuple[str, ...], tuple[int, ...]]:

@@ -22,7 +22,7 @@ from ..release import artefacts
 from ..release import receipt as receipts
 from ..release.execute import Connect, execute
 from ..release.outcome import DONE, Result
-from ..release.plan import Plan, make
+from ..release.plan import Item, Plan, make
 from ..release.receipt import Receipt
 from ..release.region import bring, look
 from ..release.upload import Store, Uploads, check_store
@@ -151,10 +151,10 @@ def _refuse_other_bytes(plan: Plan, connect: Connect, limit: float) -> None:
         )
 
 
-def refuse_taken_back(project: Project, plan: Plan, *own: Receipt) -> None:
-    """UsageError when bytes of `plan` were taken back, by what any receipt here says, or one of its `own`."""
+def refuse_taken_back(project: Project, items: Sequence[Item], *own: Receipt) -> None:
+    """UsageError when bytes of `items` were taken back, by what any receipt here says, or one of their `own`."""
     bad = receipts.taken_back([*receipts.kept(project.dist).values(), *own])
-    for item in plan.items:
+    for item in items:
         if item.sha256 in bad:
             remedy = "other bytes under another version; --layer NAME publishes another layer"
             raise UsageError(f"{item.name} was taken back: {bad[item.sha256]}", why="a receipt with these bytes says so", remedy=remedy)
@@ -180,7 +180,7 @@ def publish(
     `zips`: by layer name, when they are not those of dist/. `resume`: the command that finishes it, when it is not `publish --resume`.
     """
     plan = receipt.plan
-    refuse_taken_back(project, plan, receipt)
+    refuse_taken_back(project, plan.items, receipt)
     region_timeout = region_timeout or time_for(plan)
     check_store(plan, bucket)
     calls = within(access, region_timeout)
@@ -253,7 +253,7 @@ def as_text(done: Published) -> str:
     if troubled:
         parts.append(console.table(("region", "layer", "", "reason"), troubled))
     if all(r.status == "reused" for r in done.results):
-        layers, regions = console.counted(len(rows), "layer"), console.counted(len(done.receipt.plan.targets), "region")
+        layers, regions = done.receipt.plan.extent
         parts.append(f"nothing to publish: {layers} in {regions}, there already with these bytes")
     parts.append(f"the ARNs: ./run.sh notes --table {shlex.quote(str(done.path))}")
     return "\n\n".join(parts)

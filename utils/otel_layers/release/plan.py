@@ -79,6 +79,11 @@ class Plan:
         """The versions in words, for file names and headings."""
         return "+".join(sorted({i.version for i in self.items}, key=versions.order))
 
+    @property
+    def extent(self) -> tuple[str, str]:
+        """How many layers and how many regions, in words."""
+        return console.counted(len(self.items), "layer"), console.counted(len(self.targets), "region")
+
 
 def make(
     catalogue: Catalogue,
@@ -208,7 +213,7 @@ def as_text(plan: Plan) -> str:
     rows = [(i.name, i.arch, i.version, i.runtimes_text, i.zipped_bytes, i.sha256[:12]) for i in plan.items]
     required = [t.region for t in plan.targets if t.required]
     others = [t.region for t in plan.targets if not t.required]
-    layers, regions = console.counted(len(plan.items), "layer"), console.counted(len(plan.targets), "region")
+    layers, regions = plan.extent
     where = {"local": "the embedded AWS", "aws": f"AWS (partition {plan.partition})"}[plan.to]
     lines = [
         console.table(("layer", "arch", "version", "runtimes", "zipped bytes", "sha256"), rows),

@@ -107,9 +107,7 @@ def as_json(receipt: Receipt) -> dict[str, Any]:
 
 def load(path: Path) -> Receipt:
     """The receipt in the file `path`; UsageError when it is none, with the key that is wrong."""
-    if not path.exists():
-        raise UsageError(f"there is no receipt {path}", remedy="a publication keeps its own in dist/receipts, or where --receipt says")
-    data = read_json(path, "a receipt")
+    data = read_json(path, "a receipt", "a publication keeps its own in dist/receipts, or where --receipt says")
     try:
         return _decode(data)
     except (KeyError, TypeError, ValueError) as exc:

@@ -70,9 +70,9 @@ class Uploads:
     items: tuple[Item, ...]
     store: Store | None = None
     folder: Path | None = None  # for temporary files (None: the system's)
-    _texts: dict[str, int] = field(default_factory=dict)
-    _once: threading.Lock = field(default_factory=threading.Lock)
     _open: dict[str, int] = field(default_factory=dict)
+    _texts: dict[str, int] = field(default_factory=dict)  # the zips in base64
+    _once: threading.Lock = field(default_factory=threading.Lock)  # while _texts or _signed get one more
     _signed: dict[bytes, str] = field(default_factory=dict)  # SHA-256 of whole requests: the same in all regions
     _stack: ExitStack = field(default_factory=ExitStack)
     _free: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))

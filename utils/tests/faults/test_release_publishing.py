@@ -409,7 +409,7 @@ def test_a_zip_that_is_replaced_after_the_plan_was_made_is_refused(project, acce
         publish(project, access, plan)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, upload._BLOCK - 1, upload._BLOCK, upload._BLOCK + 1])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 1 << 20, upload._BLOCK - 1, upload._BLOCK, upload._BLOCK + 1])
 def test_a_request_is_encoded_once_for_all_regions_and_says_its_length(project, access, size):
     write_layer(project, PYTHON, "amd64", version="0.0.0-dev")
     plan = make(project, layers=[PYTHON])

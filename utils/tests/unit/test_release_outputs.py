@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from pathlib import PurePosixPath
 
 import hcl2
 import jsonschema
@@ -185,11 +186,11 @@ def test_the_folder_of_a_release_is_whole_and_its_sums_hold(tmp_path):
     zipped.write_bytes(b"zip")
     folder = tmp_path / "release"
     for version in ("0.3.0", "0.4.0"):  # the second takes the first one's place
-        output.write(folder, output.texts(made(receipt(version)), CATALOGUE), [zipped])
+        output.write(folder, {PurePosixPath("notes.md"): "notes", **output.texts(made(receipt(version)), CATALOGUE)}, [zipped])
     assert subprocess.run(["sha256sum", "-c", "--quiet", output.SUMS], cwd=folder, check=False).returncode == 0
     summed = {line.split("  ")[1] for line in (folder / output.SUMS).read_text().splitlines()}
     assert summed == {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {output.SUMS}
-    assert {"index.html", "index.json", "index.schema.json", "x.zip", "sam/template.yaml", "terraform/main.tf"} <= summed
+    assert {"notes.md", "index.html", "index.json", "index.schema.json", "x.zip", "sam/template.yaml", "terraform/main.tf"} <= summed
     assert json.loads((folder / "index.json").read_text())["layers"][0]["version"] == "0.4.0"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["release", "x.zip"]
 

@@ -128,7 +128,7 @@ def _without_layers(function: Function) -> Function:
 def _publish(project: Project, place: deployed.Place, built: Sequence[Built]) -> receipts.Receipt:
     """Every layer that was built, to every region of the embedded AWS, public, read back."""
     plan = publishing.plan(project, [b.layer for b in built], to="local", arch=built[0].arch.name, region="all", public=True)
-    console.step(f"publishing {console.counted(len(plan.items), 'layer')} to {console.counted(len(plan.targets), 'region')} of the embedded AWS")
+    console.step(f"publishing {' to '.join(plan.extent)} of the embedded AWS")
     account = publishing.caller(place.access, plan)
     done = publishing.publish(project, receipts.new(plan, account), receipts.default_path(project.dist, plan, account), place.access)
     publishing.check(done)

@@ -10,7 +10,7 @@ import argparse
 import shlex
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +44,8 @@ def run(project: Project, args: argparse.Namespace) -> None:
     """Gather the zips, then publish them as `publish` does."""
     path = Path(args.source).resolve()
     source = receipts.load(path)
-    items = _items(source, args.layer, path, receipts.taken_back([*receipts.kept(project.dist).values(), source]))
+    items = _items(source, args.layer, path)
+    publishing.refuse_taken_back(project, items, source)
     spec = args.region or publishing.default_region(project, args.to, args.partition)
     regions = project.catalogue.select_regions(spec, args.partition)
     plan = plans.moved(items, regions, to=args.to, public=args.public, named=spec != "all", group=args.group or GROUPS[0])
@@ -55,14 +56,12 @@ def run(project: Project, args: argparse.Namespace) -> None:
         publish.carry_out(project, args, plan, args.receipt or "", zips=zips, resume=_again(args))
 
 
-def _items(source: receipts.Receipt, layer: str, path: Path, bad: Mapping[str, str]) -> list[plans.Item]:
-    """What of the receipt is published somewhere, and good."""
+def _items(source: receipts.Receipt, layer: str, path: Path) -> list[plans.Item]:
+    """What of the receipt is published somewhere."""
     items = [i for i in source.plan.items if layer in ("", i.layer)]
     if not items:
         raise UsageError(f"{path.name} has no layer {layer}", remedy=f"one of {', '.join(dict.fromkeys(i.layer for i in source.plan.items))}")
     for item in items:
-        if item.sha256 in bad:
-            raise UsageError(f"{item.name} was taken back: {bad[item.sha256]}", remedy="another release, or --layer for another layer of it")
         if not any(source.arn(item.name, target.region) for target in source.plan.targets):
             raise UsageError(f"{item.name} is published nowhere, says {path.name}", remedy="finish that publication first")
     return items

@@ -90,7 +90,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
             version=args.version,
             group=args.group or GROUPS[0],
         )
-    publishing.refuse_taken_back(project, plan, *([old] if old else []))
+    publishing.refuse_taken_back(project, plan.items, *([old] if old else []))
     if announce(args, plan):
         carry_out(project, args, plan, args.resume or args.receipt, old=old)
 
@@ -104,7 +104,7 @@ def announce(args: argparse.Namespace, plan: plans.Plan) -> bool:
         emit(args, plans.as_json(plan), plans.as_text(plan))
         return False
     where = "AWS" if plan.to == "aws" else "the embedded AWS"
-    console.step(f"publishing {console.counted(len(plan.items), 'layer')} to {console.counted(len(plan.targets), 'region')} of {where}")
+    console.step(f"publishing {' to '.join(plan.extent)} of {where}")
     for line in plans.as_text(plan).splitlines():
         console.detail(line)
     return True

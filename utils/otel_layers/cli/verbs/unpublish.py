@@ -7,6 +7,7 @@ Take layers of a publication back: mark them in its receipt as not to be used, w
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,12 +49,12 @@ def run(project: Project, args: argparse.Namespace) -> None:
     if args.force and not args.yes:
         steps = len(plan.items) * len(plan.targets)
         raise UsageError(
-            f"this deletes {console.counted(steps, 'layer version')}, {_in_words(chosen)} in {console.counted(len(plan.targets), 'region')}",
+            f"this deletes {console.counted(steps, 'layer version')}, {_in_words(chosen)} in {plan.extent[1]}",
             why="functions that have them keep them, but can no longer be deployed with them, and a deleted version never comes back",
             remedy="without --force they are only marked; --force --yes deletes them",
         )
     text = f"{_in_words(chosen)}: marked as taken back; {_renew(project, path)}"
-    for words in _also(project, receipt, chosen, path):
+    for words in _also(project, receipt, chosen, path, args.reason.strip()):
         console.warn(words)
     if not args.force:
         _mark(receipt, chosen, args.reason.strip(), path)
@@ -64,7 +65,7 @@ def run(project: Project, args: argparse.Namespace) -> None:
         if caller != receipt.account:
             raise UsageError(f"{path.name} is of account {receipt.account}, the credentials are of {caller}", remedy="that account's credentials")
         _mark(receipt, chosen, args.reason.strip(), path)
-        console.step(f"deleting {console.counted(len(plan.items), 'layer')} in {console.counted(len(plan.targets), 'region')}")
+        console.step(f"deleting {' in '.join(plan.extent)}")
 
         def keep(result: Result) -> None:
             if result.status == "removed":
@@ -86,17 +87,18 @@ def _chosen(receipt: receipts.Receipt, args: argparse.Namespace) -> list[plans.I
     return found
 
 
-def _also(project: Project, receipt: receipts.Receipt, chosen: list[plans.Item], path: Path) -> list[str]:
+def _also(project: Project, receipt: receipts.Receipt, chosen: list[plans.Item], path: Path, reason: str) -> list[str]:
     """What else has these files and is not marked: the same bytes in other receipts, and bundles of these layers."""
+    found_here = {where.resolve(): other for where, other in receipts.kept(project.dist).items()}
     bytes_, parts = {item.sha256 for item in chosen}, {(item.layer, item.arch, item.version) for item in chosen}
     found = []
-    for where, other in {**receipts.kept(project.dist), path: receipt}.items():
+    for where, other in {**found_here, path: receipt}.items():
         for item in other.plan.items:
             layer = project.catalogue.layers.get(item.layer)
             inside = {(part, item.arch, item.version) for part in layer.bundle} if layer else set()
             if item.name in other.yanked or (where == path and item in chosen) or not (item.sha256 in bytes_ or inside & parts):
                 continue
-            command = f"./run.sh unpublish {publishing.shown(project, where)} --layer {item.name}"
+            command = f"./run.sh unpublish {publishing.shown(project, where)} --layer {item.name} --reason {shlex.quote(reason)}"
             found.append(f"{item.name} has {'the same bytes' if item.sha256 in bytes_ else 'these files too'} and is not marked: {command}")
     return found
 

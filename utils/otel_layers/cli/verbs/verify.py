@@ -58,7 +58,7 @@ def _verify(project: Project, args: argparse.Namespace, path: Path, receipt: rec
                 remedy="that account's credentials",
             )
         who = "their own account" if own else f"the account {caller}, to which they are another's"
-        console.step(f"verifying {console.counted(len(plan.items), 'layer')} in {console.counted(len(plan.targets), 'region')} as {who}")
+        console.step(f"verifying {' in '.join(plan.extent)} as {who}")
         step = partial(published.check, receipt=receipt, own=own, whole=args.bytes)
         limit = args.region_timeout or publishing.time_for(plan)
         return caller, recorded.carry_out(plan, step, access, limit, "verified", lambda _: None)
